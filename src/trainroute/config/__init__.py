@@ -1,0 +1,6 @@
+"""Settings: read once, checked at once, frozen from then on."""
+
+from trainroute.config.load import default_config_text, load_config, parse_config
+from trainroute.config.schema import Config
+
+__all__ = ["Config", "default_config_text", "load_config", "parse_config"]

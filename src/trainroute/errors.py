@@ -1,0 +1,110 @@
+"""Every error that trainroute raises on purpose.
+
+TrainrouteError                   exit code 1
+├── UsageError                    exit code 2: an option or argument that cannot be
+│   └── UnknownNameError          a name that no member of a registry or plan has
+├── ConfigError                   exit code 2: a config file or key
+├── DataError                     exit code 2: the panel that was read
+├── CandidatesError               exit code 2: a routing candidates table
+├── PlanError                     exit code 2: a routing or training plan
+│   ├── PlanNotFoundError         no plan where one was asked for
+│   ├── BrokenPlanError           unreadable, truncated, of an unknown version, or edited
+│   └── StalePlanError            made from other data, candidates or config
+├── EvidenceError                 nothing could be measured, so no plan can be written
+├── MissingLibraryError           an optional library is not installed
+└── TrainingError                 a family could not be trained
+
+A message is one line: what, where (file, column, key, symbol), what was expected, what to do.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class TrainrouteError(Exception):
+    """Base class of every error that is raised on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(TrainrouteError):
+    """An option or argument that cannot be used."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that does not exist; the message lists what does."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        known = sorted(known)
+        close = get_close_matches(name.casefold(), [k.casefold() for k in known], n=1)
+        original = {k.casefold(): k for k in known}
+        hint = f"did you mean {original[close[0]]!r}?" if close else f"known: {bounded(known, limit=25)}"
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+class ConfigError(TrainrouteError):
+    """A config file that cannot be read, an unknown key, or an impossible value."""
+
+    exit_code = 2
+
+
+class DataError(TrainrouteError):
+    """A panel that breaks an invariant; names file, column or symbol."""
+
+    exit_code = 2
+
+
+class CandidatesError(TrainrouteError):
+    """A routing candidates table that breaks its contract; names row and column."""
+
+    exit_code = 2
+
+
+class PlanError(TrainrouteError):
+    """Anything wrong with a routing plan or a training plan."""
+
+    exit_code = 2
+
+
+class PlanNotFoundError(PlanError):
+    """No plan where one was asked for."""
+
+
+class BrokenPlanError(PlanError):
+    """A plan that exists and cannot be trusted: unreadable, truncated, edited, of an unknown version."""
+
+
+class StalePlanError(PlanError):
+    """A plan that was made from other data, candidates, routing plan or config."""
+
+
+class EvidenceError(TrainrouteError):
+    """Nothing could be measured, so no plan can be written."""
+
+
+class MissingLibraryError(TrainrouteError):
+    """An optional library is not installed; the message says how to install it."""
+
+
+class TrainingError(TrainrouteError):
+    """A model family could not be trained on a job."""
+
+
+def bounded(names: Iterable[str], *, limit: int = 3) -> str:
+    """Write a list of names that stays short whatever its length.
+
+    Examples
+    --------
+    >>> bounded(["AAPL", "MSFT"])
+    'AAPL, MSFT'
+    >>> bounded(["A", "B", "C", "D"], limit=2)
+    '4 in all, e.g. A, B, …'
+    """
+    names = list(names)
+    if len(names) <= limit:
+        return ", ".join(names)
+    return f"{len(names)} in all, e.g. {', '.join(names[:limit])}, …"

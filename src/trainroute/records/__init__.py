@@ -1,0 +1,1 @@
+"""The typed records that pass between the stages and land on disk."""

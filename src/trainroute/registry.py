@@ -1,0 +1,82 @@
+"""Find the members of a package: one file each, no list kept by hand.
+
+A model family, a leak check or a feature group is a concrete subclass of a base class, defined in a module of a
+known package. Adding one means adding a file; nothing else is edited.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from functools import cached_property
+from types import ModuleType
+from typing import Generic, TypeVar
+
+from trainroute.errors import UnknownNameError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The concrete subclasses of ``base`` that the modules of ``package`` define.
+
+    Parameters
+    ----------
+    kind : str
+        What a member is called in messages, e.g. ``"model family"``.
+    package : str
+        Dotted name of the package whose modules are searched, once, at first use.
+    base : type
+        The abstract base class. Every concrete subclass has a class attribute ``name``.
+    """
+
+    def __init__(self, kind: str, package: str, base: type[T]) -> None:
+        self.kind = kind
+        self.package = package
+        self.base = base
+
+    @cached_property
+    def _members(self) -> dict[str, type[T]]:
+        found: dict[str, type[T]] = {}
+        root = importlib.import_module(self.package)
+        for info in pkgutil.iter_modules(root.__path__):
+            for member in self._defined_in(importlib.import_module(f"{self.package}.{info.name}")):
+                name = _name(member)
+                if name.casefold() in {known.casefold() for known in found}:
+                    raise ValueError(f"two members of {self.package} are named {name!r}")
+                found[name] = member
+        return dict(sorted(found.items()))
+
+    def _defined_in(self, module: ModuleType) -> Iterator[type[T]]:
+        for _, member in inspect.getmembers(module, inspect.isclass):
+            defined_here = member.__module__ == module.__name__
+            if defined_here and issubclass(member, self.base) and not inspect.isabstract(member):
+                yield member
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all members, sorted."""
+        return tuple(self._members)
+
+    def members(self) -> tuple[type[T], ...]:
+        """Return all members, sorted by name."""
+        return tuple(self._members.values())
+
+    def get(self, name: str) -> type[T]:
+        """Return the member of that name, whatever its case.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none; the message suggests the nearest.
+        """
+        for known, member in self._members.items():
+            if known.casefold() == name.casefold():
+                return member
+        raise UnknownNameError(self.kind, name, self._members)
+
+
+def _name(member: type) -> str:
+    name = getattr(member, "name", None)
+    if not isinstance(name, str):
+        raise TypeError(f"{member.__qualname__} needs a class attribute 'name' of type str")
+    return name
