@@ -9,6 +9,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 from functools import cached_property
+from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Generic, TypeVar
 
@@ -28,24 +29,42 @@ class Registry(Generic[T]):
         Dotted name of the package whose modules are searched, once, at first use.
     base : type
         The abstract base class. Every concrete subclass has a class attribute ``name``.
+    entry_point_group : str, optional
+        Other distributions add members by entry points of this group; each names a module or a class.
     """
 
-    def __init__(self, kind: str, package: str, base: type[T]) -> None:
+    def __init__(self, kind: str, package: str, base: type[T], *, entry_point_group: str | None = None) -> None:
         self.kind = kind
         self.package = package
         self.base = base
+        self.entry_point_group = entry_point_group
 
     @cached_property
     def _members(self) -> dict[str, type[T]]:
         found: dict[str, type[T]] = {}
+        for member in (*self._packaged(), *self._installed()):
+            name = _name(member)
+            if name.casefold() in {known.casefold() for known in found}:
+                raise ValueError(f"two members of {self.package} are named {name!r}")
+            found[name] = member
+        return dict(sorted(found.items()))
+
+    def _packaged(self) -> Iterator[type[T]]:
         root = importlib.import_module(self.package)
         for info in pkgutil.iter_modules(root.__path__):
-            for member in self._defined_in(importlib.import_module(f"{self.package}.{info.name}")):
-                name = _name(member)
-                if name.casefold() in {known.casefold() for known in found}:
-                    raise ValueError(f"two members of {self.package} are named {name!r}")
-                found[name] = member
-        return dict(sorted(found.items()))
+            yield from self._defined_in(importlib.import_module(f"{self.package}.{info.name}"))
+
+    def _installed(self) -> Iterator[type[T]]:
+        if self.entry_point_group is None:
+            return
+        for entry in sorted(entry_points(group=self.entry_point_group), key=lambda entry: (entry.name, entry.value)):
+            loaded = entry.load()
+            if isinstance(loaded, ModuleType):
+                yield from self._defined_in(loaded)
+            elif inspect.isclass(loaded) and issubclass(loaded, self.base) and not inspect.isabstract(loaded):
+                yield loaded
+            else:
+                raise TypeError(f"entry point {entry.name!r} of {self.entry_point_group} is not a {self.kind}")
 
     def _defined_in(self, module: ModuleType) -> Iterator[type[T]]:
         for _, member in inspect.getmembers(module, inspect.isclass):
