@@ -206,7 +206,7 @@ class LeakageConfig(Section):
     accept: tuple[str, ...] = ()
     registry: dict[str, Literal["SAFE", "BLOCKED"]] = {}
     """What your own feature registry says of a feature; beats the name rules."""
-    suspect_score: Score = 0.85
+    suspect_score: Score = 0.95
     """Single-feature concordance above this makes a feature SUSPECT, never BLOCKED."""
 
 
@@ -252,5 +252,6 @@ class Config(Section):
     @cached_property
     def evidence_hash(self) -> str:
         """Hash of the settings that evidence depends on; part of the cache key."""
-        classification = self.routing.stability_classification
-        return settings_hash(self.data, self.holdout, self.validation, self.leakage, classification)
+        relevant = {"stability_classification", "require_safe_features_only", "allowed_feature_leakage_status"}
+        routing = self.routing.model_dump(mode="json", include=relevant)
+        return settings_hash(routing, self.data, self.holdout, self.validation, self.leakage)

@@ -1,0 +1,16 @@
+"""Panel to scores: target ranking, feature selection, leak checks, stability, pooled and local skill, candidates."""
+
+from trainroute.evaluate.engine import evaluate_panel, split_of
+from trainroute.evaluate.evidence import Evidence, LeakFinding, TargetRank
+from trainroute.evaluate.store import cached_evidence, evidence_key, write_evidence
+
+__all__ = [
+    "Evidence",
+    "LeakFinding",
+    "TargetRank",
+    "cached_evidence",
+    "evaluate_panel",
+    "evidence_key",
+    "split_of",
+    "write_evidence",
+]

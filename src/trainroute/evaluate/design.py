@@ -1,0 +1,116 @@
+"""Numbers that a linear model can read: features on one robust scale, labels as columns.
+
+The scale is taken from the first training blocks only (no look-ahead): per feature the median and the interquartile
+range over all symbols' rows before the first test block. A feature that has no values there takes its earliest rows
+that have: every earlier row is missing and becomes 0 anyway. Values are clipped at ±8 scales, so that one bad tick
+cannot move a Gram matrix; a missing value becomes 0, the reference median.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainroute.panel import Panel, SymbolRows, Target
+from trainroute.records.vocabulary import Task
+
+Values = Callable[[SymbolRows], NDArray[np.float32]]
+
+_CLIP = 8.0
+_NORMAL_IQR = 1.349
+_REFERENCE_ROWS = 200_000
+_MIN_REFERENCE_VALUES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Centre and spread per column, each an ndarray of shape (n_columns,), float32."""
+
+    centre: NDArray[np.float32]
+    spread: NDArray[np.float32]
+
+    def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return clipped robust z-scores; missing values stay NaN."""
+        return np.clip((values - self.centre) / self.spread, -_CLIP, _CLIP)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelColumns:
+    """Which target each label column belongs to.
+
+    One column for a binary target (1 = the higher class) or a regression target (robust z-score), one per class for a
+    multiclass target (indicators).
+    """
+
+    targets: tuple[Target, ...]
+    scale: Scale
+
+    @cached_property
+    def owner(self) -> NDArray[np.intp]:
+        """Position of each column's target, shape (n_columns,)."""
+        widths = [len(t.classes) if t.task is Task.MULTICLASS else 1 for t in self.targets]
+        return np.repeat(np.arange(len(self.targets)), widths)
+
+    def of(self, target: int) -> NDArray[np.intp]:
+        """Return the columns of one target."""
+        return np.flatnonzero(self.owner == target)
+
+    def encode(self, labels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Encode raw labels of shape (n_rows, n_targets); NaN stays NaN."""
+        scaled = self.scale.apply(labels)
+        return np.concatenate([_encoded(t, labels[:, [i]], scaled[:, [i]]) for i, t in enumerate(self.targets)], axis=1)
+
+
+def _encoded(target: Target, raw: NDArray[np.float32], scaled: NDArray[np.float32]) -> NDArray[np.float32]:
+    if target.task is Task.REGRESSION:
+        return scaled
+    classes = target.classes if target.task is Task.MULTICLASS else target.classes[1:]
+    return np.where(np.isnan(raw), np.nan, raw == np.asarray(classes, np.float32)).astype(np.float32)
+
+
+def feature_scale(panel: Panel, before: int) -> Scale:
+    """Return the scale of the features, from rows whose timestamp (µs) is below ``before``."""
+    return _reference(panel, before, lambda rows: rows.features, len(panel.features))
+
+
+def label_columns(panel: Panel, before: int) -> LabelColumns:
+    """Return how labels become columns, with the scale of regression targets from rows before ``before`` (µs)."""
+    scale = _reference(panel, before, lambda rows: rows.targets, len(panel.targets))
+    return LabelColumns(targets=panel.targets, scale=scale)
+
+
+def standardised(rows: SymbolRows, scale: Scale) -> NDArray[np.float32]:
+    """Return the symbol's features as clipped z-scores with 0 for missing, shape (n_rows, n_features)."""
+    return np.nan_to_num(scale.apply(rows.features), copy=False, nan=0.0)
+
+
+def _reference(panel: Panel, before: int, values_of: Values, n_columns: int) -> Scale:
+    stride = max(1, panel.n_rows // _REFERENCE_ROWS)
+    cut = int(np.searchsorted(panel.timestamps, before))
+    parts = [values_of(rows)[: np.searchsorted(rows.time_index, cut)][::stride] for rows in panel.rows]
+    values = np.concatenate(parts) if parts else np.empty((0, n_columns), np.float32)
+    centre, spread = np.zeros(n_columns, np.float32), np.ones(n_columns, np.float32)
+    for column in range(n_columns):
+        known = values[:, column][~np.isnan(values[:, column])]
+        if len(known) < _MIN_REFERENCE_VALUES:
+            known = _earliest(panel, values_of, column)
+        centre[column], spread[column] = _centre_and_spread(known)
+    return Scale(centre=centre, spread=spread)
+
+
+def _earliest(panel: Panel, values_of: Values, column: int) -> NDArray[np.float32]:
+    first = []
+    for rows in panel.rows:
+        values = values_of(rows)[:, column]
+        first.append(values[~np.isnan(values)][:_MIN_REFERENCE_VALUES])
+    return np.concatenate(first)
+
+
+def _centre_and_spread(known: NDArray[np.float32]) -> tuple[float, float]:
+    if len(known) == 0:
+        return 0.0, 1.0
+    low, middle, high = np.quantile(known.astype(np.float64), [0.25, 0.5, 0.75])
+    spread = (high - low) / _NORMAL_IQR or float(np.std(known, dtype=np.float64))
+    return float(middle), float(spread) or 1.0

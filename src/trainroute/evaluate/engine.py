@@ -1,0 +1,203 @@
+"""Measure a panel, in this order.
+
+1. The timeline is cut into blocks and a final holdout (`WalkForward`).
+2. One pass builds the sums of each group of targets (`statistics.accumulate`).
+3. The leak checks run; what they find is quarantined per target (`leakage`).
+4. Per group: out-of-sample predictions of pooled and local probes, scores with errors, stability (`group`).
+5. Scores are shrunk over symbols, pooled scores over all targets considered (`posterior`).
+6. Targets are ranked by posterior predictability; the best keep their rows in the candidates table (`candidates`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from trainroute.config import Config
+from trainroute.errors import EvidenceError
+from trainroute.evaluate.candidates import candidates_table, leakage_status, target_rows
+from trainroute.evaluate.design import feature_scale, label_columns
+from trainroute.evaluate.evidence import Evidence, FeatureImportance, LeakFinding
+from trainroute.evaluate.group import GroupInput, TargetEvidence, evaluate_group
+from trainroute.evaluate.leakage import LEAK_CHECKS, LeakContext, Quarantine, quarantine
+from trainroute.evaluate.posterior import pooled_posterior, target_posteriors
+from trainroute.evaluate.ranking import rank
+from trainroute.evaluate.selection import strength
+from trainroute.evaluate.snapshots import latest_frame, read_earlier
+from trainroute.evaluate.statistics import accumulate, target_groups
+from trainroute.panel import Panel, WalkForward
+from trainroute.progress import Progress, SilentProgress
+from trainroute.records.artifacts import content_id
+from trainroute.records.plan import FeatureSet
+from trainroute.records.vocabulary import LeakageStatus
+
+_MICROSECONDS_PER_MINUTE = 60_000_000
+
+
+def evaluate_panel(
+    panel: Panel,
+    config: Config,
+    *,
+    data_dir: Path,
+    output_dir: Path,
+    top_n_targets: int | None,
+    top_m_features: int | None,
+    timestamp: str,
+    git_commit: str | None,
+    progress: Progress | None = None,
+) -> Evidence:
+    """Measure every target of a panel, pooled and per symbol.
+
+    Parameters
+    ----------
+    panel : Panel
+    config : Config
+    data_dir, output_dir : Path
+        For what `prepare` recorded, and for snapshots of earlier runs. Nothing is written.
+    top_n_targets, top_m_features : int or None
+        How many targets to keep and how many features per target at most; None keeps all.
+
+    Raises
+    ------
+    EvidenceError
+        If there is nothing to measure: no feature, no target, or no row in a test fold.
+    """
+    if not panel.targets or not panel.features:
+        what = "feature" if panel.targets else "target"
+        raise EvidenceError(f"no {what} is left to measure in {data_dir}; see what was left out on reading")
+    progress = progress or SilentProgress()
+    with threadpool_limits(limits=1):
+        return _Engine(panel, config, data_dir, output_dir, top_m_features, progress).run(
+            top_n_targets, timestamp, git_commit
+        )
+
+
+class _Engine:
+    def __init__(
+        self,
+        panel: Panel,
+        config: Config,
+        data_dir: Path,
+        output_dir: Path,
+        top_m_features: int | None,
+        progress: Progress,
+    ) -> None:
+        self.panel = panel
+        self.config = config
+        self.data_dir = data_dir
+        self.output_dir = output_dir
+        self.top_m = top_m_features or len(panel.features)
+        self.progress = progress
+        self.split = split_of(panel, config)
+
+    def run(self, top_n: int | None, timestamp: str, git_commit: str | None) -> Evidence:
+        groups = self._groups()
+        findings = self._findings(groups)
+        kept_apart = quarantine(self.panel, findings, self.config)
+        earlier = read_earlier(self.output_dir, self.panel)
+        found: dict[str, TargetEvidence] = {}
+        with self.progress.step("Measuring pooled and local skill", len(groups)) as step:
+            for data in groups:
+                allowed = kept_apart.allowed[list(data.group.targets)]
+                for item in evaluate_group(data, allowed, self.top_m, self.config, earlier):
+                    found[item.target.name] = item
+                step.advance()
+        ordered = [found[t.name] for t in self.panel.targets]
+        if not any(np.isfinite(item.scores.score) for item in ordered):
+            raise EvidenceError(f"no target in {self.data_dir} has rows to test on; longer history is needed")
+        posteriors = {item.target.name: target_posteriors(item.scores) for item in ordered}
+        pooled = pooled_posterior([item.scores for item in ordered])
+        feature_sets = {item.target.name: self._feature_set(i, item, kept_apart) for i, item in enumerate(ordered)}
+        ranking = rank(ordered, posteriors, pooled, top_n)
+        selected = {place.target for place in ranking if place.selected}
+        ids = {target: content_id(features, length=16) for target, features in feature_sets.items()}
+        rows = [
+            row
+            for i, item in enumerate(ordered)
+            if item.target.name in selected
+            for row in target_rows(
+                self.panel,
+                self.split,
+                item,
+                posteriors[item.target.name],
+                float(pooled.mean[i]),
+                float(pooled.p_above[i]),
+                {
+                    "feature_set_id": ids[item.target.name],
+                    "leakage_status": self._leakage_status(item).value,
+                    "n_targets_considered": len(ordered),
+                    "timestamp": timestamp,
+                    "git_commit": git_commit,
+                },
+            )
+        ]
+        latest = {key: snapshot for item in ordered for key, snapshot in item.latest.items()}
+        return Evidence(
+            candidates=candidates_table(rows),
+            feature_sets={ids[name]: feature_sets[name] for name in sorted(selected)},
+            ranking=ranking,
+            importances={item.target.name: _importances(self.panel, item) for item in ordered},
+            leakage=tuple(findings),
+            snapshots=latest_frame(latest, self.panel.features, int(self.panel.timestamps[-1])),
+            earlier_snapshots=earlier.sources,
+        )
+
+    def _leakage_status(self, item: TargetEvidence) -> LeakageStatus:
+        return leakage_status(len(item.features), item.scores.score, self.config.leakage.suspect_score)
+
+    def _groups(self) -> list[GroupInput]:
+        before = int(self.split.boundaries[self.split.first_test])
+        scale, columns = feature_scale(self.panel, before), label_columns(self.panel, before)
+        found = target_groups(self.panel)
+        inputs = []
+        with self.progress.step("Reading sufficient statistics", len(found)) as step:
+            for group in found:
+                index = np.concatenate([columns.of(t) for t in group.targets])
+                sums = accumulate(self.panel, group, self.split, scale, columns, index)
+                inputs.append(
+                    GroupInput(panel=self.panel, group=group, split=self.split, scale=scale, columns=columns, sums=sums)
+                )
+                step.advance()
+        return inputs
+
+    def _findings(self, groups: Sequence[GroupInput]) -> list[LeakFinding]:
+        merit = np.zeros((len(self.panel.targets), len(self.panel.features)))
+        for data in groups:
+            merit[list(data.group.targets)] = strength(data.all_training().pooled(), data.owner)
+        context = LeakContext(
+            panel=self.panel, split=self.split, config=self.config, data_dir=self.data_dir, strength=merit
+        )
+        findings: list[LeakFinding] = []
+        checks = LEAK_CHECKS.members()
+        with self.progress.step("Checking for leaks", len(checks)) as step:
+            for check in checks:
+                findings.extend(check().find(context))
+                step.advance()
+        return findings
+
+    def _feature_set(self, position: int, found: TargetEvidence, kept_apart: Quarantine) -> FeatureSet:
+        names = self.panel.features
+        features = tuple(names[i] for i in found.features)
+        return FeatureSet(
+            features=features,
+            quarantined=kept_apart.excluded(position, names),
+            accepted=tuple(name for name in kept_apart.accepted if name in features),
+        )
+
+
+def split_of(panel: Panel, config: Config) -> WalkForward:
+    """Return the walk-forward split that the config asks for."""
+    return WalkForward.build(
+        panel.timestamps,
+        n_blocks=config.validation.n_blocks,
+        initial_train_blocks=config.validation.initial_train_blocks,
+        holdout_fraction=config.holdout.fraction,
+        embargo_us=round(config.validation.embargo_minutes * _MICROSECONDS_PER_MINUTE),
+    )
+
+
+def _importances(panel: Panel, found: TargetEvidence) -> tuple[FeatureImportance, ...]:
+    return tuple(
+        FeatureImportance(feature=panel.features[i], strength=float(found.strength[i])) for i in found.features
+    )

@@ -1,0 +1,68 @@
+"""What the evaluation hands over: candidates, feature sets, ranking, leak findings."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from trainroute.records.candidates import Candidates
+from trainroute.records.plan import FeatureSet, Record
+from trainroute.records.vocabulary import LeakageStatus
+
+EVIDENCE_SCHEMA_VERSION = 1
+
+
+class LeakFinding(Record, frozen=True, kw_only=True):
+    """What one leak check found about one feature; ``target`` None: for every target.
+
+    ``statistic`` was compared with ``threshold`` on ``rows`` rows.
+    """
+
+    check: str
+    feature: str
+    target: str | None
+    status: LeakageStatus
+    statistic: float | None
+    threshold: float | None
+    rows: int
+    detail: str
+
+
+class TargetRank(Record, frozen=True, kw_only=True):
+    """One target's place. ``predictability`` is the mean of the better side's posterior mean over symbols.
+
+    ``score_with_quarantined`` is the pooled score that the target had with the features that were then excluded; None
+    where none was.
+    """
+
+    rank: int
+    target: str
+    predictability: float | None
+    score: float | None
+    score_with_quarantined: float | None
+    selected: bool
+    reason: str
+
+
+class FeatureImportance(Record, frozen=True, kw_only=True):
+    """How strongly a selected feature goes with a target: absolute within-symbol correlation on the training rows."""
+
+    feature: str
+    strength: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The result of `evaluate_panel`.
+
+    ``importances``: per target the selected features, strongest first. ``snapshots``: this run's latest, for runs to
+    come; ``earlier_snapshots``: the files of earlier runs that the stability was measured against.
+    """
+
+    candidates: Candidates
+    feature_sets: dict[str, FeatureSet]
+    ranking: tuple[TargetRank, ...]
+    importances: dict[str, tuple[FeatureImportance, ...]]
+    leakage: tuple[LeakFinding, ...]
+    snapshots: pl.DataFrame
+    earlier_snapshots: tuple[str, ...]
+    from_cache: bool = False

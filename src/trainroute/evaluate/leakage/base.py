@@ -1,0 +1,54 @@
+"""What a leak check is: it reads the rows before the holdout and returns findings with their evidence."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainroute.config import Config
+from trainroute.evaluate.evidence import LeakFinding
+from trainroute.panel import Panel, SymbolRows, WalkForward
+
+MAX_SYMBOLS = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeakContext:
+    """What the checks may look at.
+
+    Attributes
+    ----------
+    strength : ndarray of shape (n_targets, n_features)
+        Largest absolute within-symbol correlation on the training rows.
+    """
+
+    panel: Panel
+    split: WalkForward
+    config: Config
+    data_dir: Path
+    strength: NDArray[np.float64]
+
+    def sampled_rows(self) -> tuple[SymbolRows, ...]:
+        """At most ``MAX_SYMBOLS`` symbols, evenly spaced through the sorted list."""
+        n = len(self.panel.rows)
+        chosen = np.unique(np.linspace(0, n - 1, min(n, MAX_SYMBOLS)).round().astype(int))
+        return tuple(self.panel.rows[i] for i in chosen)
+
+    def before_holdout(self, rows: SymbolRows) -> slice:
+        """Return the rows of a symbol that lie before the holdout."""
+        cut = int(np.searchsorted(self.panel.timestamps, self.split.boundaries[-1]))
+        return slice(0, int(np.searchsorted(rows.time_index, cut)))
+
+
+class LeakCheck(ABC):
+    """One way to catch a leak. Define a concrete subclass in a new file of this package; nothing else is edited."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def find(self, context: LeakContext) -> Iterator[LeakFinding]:
+        """Yield a finding per suspicious feature, and target where it concerns only one."""

@@ -1,0 +1,65 @@
+"""From findings to the features that a target's models may see."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainroute.config import Config
+from trainroute.errors import ConfigError, bounded
+from trainroute.evaluate.evidence import LeakFinding
+from trainroute.panel import Panel
+from trainroute.records.vocabulary import LeakageStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quarantine:
+    """Which features each target may use.
+
+    Attributes
+    ----------
+    allowed : ndarray of shape (n_targets, n_features), bool
+    accepted : tuple of str
+        SUSPECT features that the config vouches for.
+    """
+
+    allowed: NDArray[np.bool_]
+    accepted: tuple[str, ...]
+
+    def excluded(self, target: int, features: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of the features kept away from a target."""
+        return tuple(name for name, ok in zip(features, self.allowed[target], strict=True) if not ok)
+
+
+def quarantine(panel: Panel, findings: Sequence[LeakFinding], config: Config) -> Quarantine:
+    """Exclude what the findings speak against.
+
+    With ``routing.require_safe_features_only`` every status outside ``allowed_feature_leakage_status`` is excluded;
+    without it only BLOCKED. A SUSPECT feature named in ``leakage.accept`` stays; a BLOCKED one never does.
+
+    Raises
+    ------
+    ConfigError
+        If ``leakage.accept`` names a feature that the panel does not have.
+    """
+    unknown = sorted(set(config.leakage.accept).difference(panel.features))
+    if unknown:
+        raise ConfigError(f"leakage.accept: no such feature: {bounded(unknown)}; correct the name or remove it")
+    tolerated = {LeakageStatus.SAFE, *map(LeakageStatus, config.routing.allowed_feature_leakage_status)}
+    if not config.routing.require_safe_features_only:
+        tolerated |= {LeakageStatus.SUSPECT, LeakageStatus.UNKNOWN}
+    tolerated -= {LeakageStatus.BLOCKED}
+    allowed = np.ones((len(panel.targets), len(panel.features)), np.bool_)
+    column = {name: i for i, name in enumerate(panel.features)}
+    row = {target.name: i for i, target in enumerate(panel.targets)}
+    accepted = set()
+    for finding in findings:
+        if finding.status in tolerated:
+            continue
+        if finding.status is LeakageStatus.SUSPECT and finding.feature in config.leakage.accept:
+            accepted.add(finding.feature)
+            continue
+        targets = slice(None) if finding.target is None else row[finding.target]
+        allowed[targets, column[finding.feature]] = False
+    return Quarantine(allowed=allowed, accepted=tuple(sorted(accepted)))

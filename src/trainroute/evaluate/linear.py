@@ -1,0 +1,106 @@
+"""Ridge regression from moments: all label columns, all symbols and all penalties at a few solves.
+
+The penalty is chosen by what it would have predicted: at each block boundary every penalty's model is compared on the
+next block by the correlation of its predictions with the labels, which follows from moments alone; correlations are
+added up over the blocks seen so far. Local models of a target share one penalty, chosen over all symbols together.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainroute.evaluate.statistics import Floats, Moments
+
+PENALTIES: Floats = np.array([0.003, 0.03, 0.3, 3.0, 30.0])
+"""Ridge penalties in units of one feature's variance, on features scaled to unit variance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mask:
+    """Label columns that use the same features; indices."""
+
+    features: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+
+def masks(allowed: NDArray[np.bool_]) -> tuple[Mask, ...]:
+    """Group label columns by the features that they may use.
+
+    Parameters
+    ----------
+    allowed : ndarray of shape (n_columns, n_features), bool
+    """
+    patterns, inverse = np.unique(allowed, axis=0, return_inverse=True)
+    return tuple(
+        Mask(features=np.flatnonzero(pattern), columns=np.flatnonzero(inverse.ravel() == i))
+        for i, pattern in enumerate(patterns)
+        if pattern.any()
+    )
+
+
+def ridge_path(moments: Moments, groups: tuple[Mask, ...], penalties: Floats = PENALTIES) -> Floats:
+    """Solve ridge for every penalty.
+
+    Returns
+    -------
+    ndarray of shape (n_penalties, k, n_features, n_columns)
+        Coefficients on the scale of the moments' features; 0 for features outside a column's mask.
+
+    References
+    ----------
+    Hoerl & Kennard (1970), Ridge regression: biased estimation for nonorthogonal problems.
+    """
+    k, n_features, n_columns = moments.xy.shape
+    path = np.zeros((len(penalties), k, n_features, n_columns))
+    spread = np.sqrt(np.einsum("kff->kf", moments.xx) / np.maximum(moments.n, 1.0)[:, None])
+    safe = np.where(spread > 0, spread, 1.0)
+    for mask in groups:
+        f, c = mask.features, mask.columns
+        d = safe[:, f]
+        n = np.maximum(moments.n, 1.0)[:, None, None]
+        gram = moments.xx[:, f[:, None], f] / (d[:, :, None] * d[:, None, :] * n)
+        target = moments.xy[:, f[:, None], c] / (d[:, :, None] * n)
+        identity = np.eye(len(f))
+        for i, penalty in enumerate(penalties):
+            path[i][:, f[:, None], c] = np.linalg.solve(gram + penalty * identity, target) / d[:, :, None]
+    return path
+
+
+def path_correlation(path: Floats, ahead: Moments) -> Floats:
+    """Correlation of each model's predictions with the labels of later rows.
+
+    Returns
+    -------
+    ndarray of shape (n_penalties, k, n_columns)
+        0 where predictions or labels do not vary.
+    """
+    covariance = np.einsum("pkfc,kfc->pkc", path, ahead.xy)
+    variance = np.einsum("pkfc,pkfc->pkc", path, ahead.xx[None] @ path)
+    scale = np.sqrt(np.maximum(variance, 0.0) * ahead.yy)
+    return np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
+
+
+class PenaltyChoice:
+    """The running record of how well each penalty predicted the next block, per target.
+
+    Parameters
+    ----------
+    owner : ndarray of shape (n_columns,)
+        Which target each label column belongs to: a target's columns share one penalty.
+    """
+
+    def __init__(self, owner: NDArray[np.intp]) -> None:
+        self._owner = owner
+        self._merit = np.zeros((len(PENALTIES), len(owner)))
+
+    def observe(self, path: Floats, ahead: Moments) -> None:
+        """Add the evidence of one further block."""
+        self._merit += np.einsum("pkc,k->pc", path_correlation(path, ahead), ahead.n)
+
+    def pick(self, path: Floats) -> Floats:
+        """Return the chosen coefficients, shape (k, n_features, n_columns); without evidence the middle penalty."""
+        by_target = np.zeros((len(PENALTIES), self._owner.max() + 1))
+        np.add.at(by_target, (slice(None), self._owner), np.round(self._merit, 6))
+        best = np.where(by_target.any(0), by_target.argmax(0), len(PENALTIES) // 2)
+        return np.take_along_axis(path, best[self._owner][None, None, None, :], 0)[0]

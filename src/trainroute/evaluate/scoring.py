@@ -1,0 +1,188 @@
+"""From predictions to scores with honest errors, for one target.
+
+1. Concordance within each (symbol, fold); a symbol's score weights its folds by effective pairs.
+2. The influence of each row on its symbol's score, summed over blocks of whole dates: one set of blocks for all
+   symbols.
+3. Standard errors, intervals and the error common to all symbols come from these block totals; so does the paired
+   difference between local and pooled, on the folds that have both.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainroute.evaluate.statistics import Floats
+from trainroute.evaluate.walk import TestRows
+from trainroute.metrics import (
+    GroupedConcordance,
+    Interval,
+    assign_time_blocks,
+    block_length,
+    block_totals,
+    common_standard_error,
+    grouped_concordance,
+    interval,
+    multiclass_concordance,
+    standard_errors,
+)
+from trainroute.panel import Target
+from trainroute.records.vocabulary import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class SideScores:
+    """One quantity per symbol, with its errors.
+
+    Attributes
+    ----------
+    value, se : ndarray of shape (n_symbols,)
+        NaN where a symbol has no comparable pair.
+    totals : ndarray of shape (n_symbols, n_blocks)
+        Influence summed over blocks of whole dates.
+    common_se : float
+        Standard error that all symbols share.
+    """
+
+    value: Floats
+    se: Floats
+    totals: Floats
+    common_se: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetScores:
+    """All scores of one target from the linear probes.
+
+    ``weight`` is each symbol's share in the pooled score: its effective pairs. ``within_date`` is the concordance over
+    pairs of symbols on one date, NaN for a single symbol.
+    """
+
+    pooled: SideScores
+    local: SideScores
+    difference: SideScores
+    weight: Floats
+    score: float
+    score_interval: Interval
+    within_date: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cells:
+    """Concordance per (symbol, fold), and the weights that add cells up to symbols."""
+
+    result: GroupedConcordance
+    weight: Floats
+
+
+def score_target(
+    target: Target,
+    outcome: NDArray[np.float64],
+    rows: TestRows,
+    pooled: NDArray[np.float32],
+    local: NDArray[np.float32],
+    local_trained: NDArray[np.bool_],
+    horizon_steps: int,
+) -> TargetScores:
+    """Score one target.
+
+    Parameters
+    ----------
+    outcome : ndarray of shape (n_rows,)
+        Raw labels of the test rows.
+    pooled, local : ndarray of shape (n_rows, n_columns of the target)
+    local_trained : ndarray of shape (n_symbols, n_folds)
+    horizon_steps : int
+        How many positions of ``Panel.timestamps`` a label spans.
+    """
+    cs = _cells(target, pooled, outcome, rows)
+    own = _cells(target, local, outcome, rows, local_trained)
+    shared = _Cells(result=cs.result, weight=own.weight)
+    time_block, n_blocks = _time_blocks(_by_symbol_influence(cs, rows), rows, horizon_steps)
+
+    def side(values: Floats, influence: Floats, weight: Floats) -> SideScores:
+        totals = block_totals(influence, time_block, n_blocks, rows.symbol, rows.n_symbols)
+        return SideScores(
+            value=values, se=standard_errors(totals), totals=totals, common_se=common_standard_error(totals, weight)
+        )
+
+    weight, own_weight = cs.weight.sum(1), own.weight.sum(1)
+    pooled_side = side(_by_symbol(cs), _by_symbol_influence(cs, rows), weight)
+    local_side = side(_by_symbol(own), _by_symbol_influence(own, rows), own_weight)
+    gap = _by_symbol(own) - _by_symbol(shared)
+    gap_influence = _by_symbol_influence(own, rows) - _by_symbol_influence(shared, rows)
+    score = _weighted_mean(pooled_side.value, weight)
+    share = weight / weight.sum() if weight.sum() > 0 else weight
+    return TargetScores(
+        pooled=pooled_side,
+        local=local_side,
+        difference=side(gap, gap_influence, own_weight),
+        weight=weight,
+        score=score,
+        score_interval=interval(score, share @ pooled_side.totals),
+        within_date=_within_date(target, pooled, outcome, rows),
+    )
+
+
+def measure(
+    target: Target,
+    prediction: NDArray[np.floating],
+    outcome: NDArray[np.float64],
+    group: NDArray[np.int64],
+    n_groups: int,
+) -> GroupedConcordance:
+    """Concordance of a target's predictions within groups, whatever its task."""
+    if target.task is Task.MULTICLASS:
+        return multiclass_concordance(prediction, outcome, target.classes, group, n_groups)
+    return grouped_concordance(prediction[:, 0], outcome, group, n_groups)
+
+
+def _cells(
+    target: Target,
+    prediction: NDArray[np.float32],
+    outcome: NDArray[np.float64],
+    rows: TestRows,
+    valid: NDArray[np.bool_] | None = None,
+) -> _Cells:
+    result = measure(target, prediction, outcome, rows.cell, rows.n_symbols * rows.n_folds)
+    weight = np.divide(result.pairs, result.rows, out=np.zeros_like(result.pairs), where=result.rows > 0)
+    weight = weight.reshape(rows.n_symbols, rows.n_folds)
+    return _Cells(result=result, weight=weight if valid is None else np.where(valid, weight, 0.0))
+
+
+def _by_symbol(cells: _Cells) -> Floats:
+    score = np.nan_to_num(cells.result.score).reshape(cells.weight.shape)
+    total = cells.weight.sum(1)
+    return np.divide((score * cells.weight).sum(1), total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+def _by_symbol_influence(cells: _Cells, rows: TestRows) -> Floats:
+    total = cells.weight.sum(1, keepdims=True)
+    share = np.divide(cells.weight, total, out=np.zeros_like(cells.weight), where=total > 0)
+    return cells.result.influence * share.ravel()[rows.cell]
+
+
+def _time_blocks(influence: Floats, rows: TestRows, horizon_steps: int) -> tuple[NDArray[np.int64], int]:
+    if len(rows.time) == 0:
+        return np.empty(0, np.int64), 0
+    first, last = int(rows.time.min()), int(rows.time.max())
+    n_times = last - first + 1
+    by_time = np.bincount(rows.time - first, weights=influence, minlength=n_times)
+    blocks = assign_time_blocks(n_times, block_length(by_time, horizon_steps))
+    return blocks[rows.time - first], int(blocks[-1]) + 1
+
+
+def _weighted_mean(values: Floats, weight: Floats) -> float:
+    known = np.isfinite(values) & (weight > 0)
+    return float(np.average(values[known], weights=weight[known])) if known.any() else float("nan")
+
+
+def _within_date(
+    target: Target, prediction: NDArray[np.float32], outcome: NDArray[np.float64], rows: TestRows
+) -> float:
+    if rows.n_symbols < 2 or len(rows.time) == 0:  # noqa: PLR2004 - a pair of symbols
+        return float("nan")
+    dates, group = np.unique(rows.time, return_inverse=True)
+    result = measure(target, prediction, outcome, group, len(dates))
+    weight = np.divide(result.pairs, result.rows, out=np.zeros_like(result.pairs), where=result.rows > 0)
+    return _weighted_mean(result.score, weight)

@@ -1,0 +1,152 @@
+"""Snapshots of feature importances: the disjoint spans of this run, and the last span of earlier runs on disk.
+
+``METRICS/snapshots/<data>.parquet`` holds the latest span of one run, one row per (target, symbol, feature). An earlier
+run counts for a target only if its data end at least the target's horizon before this run's, so the same data never
+count twice; spans that share time are never compared (`stability.classify`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from trainroute.errors import DataError
+from trainroute.evaluate.stability import Snapshot
+from trainroute.panel import Panel, Target
+
+MAX_EARLIER_RUNS = 5
+_FILE_VERSION = 1
+_SCHEMA = {
+    "version": pl.Int64(),
+    "target": pl.String(),
+    "symbol": pl.String(),
+    "feature": pl.String(),
+    "importance": pl.Float64(),
+    "windows": pl.Float64(),
+    "start": pl.Int64(),
+    "end": pl.Int64(),
+    "data_end": pl.Int64(),
+}
+
+Key = tuple[str, str | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlierSnapshots:
+    """Snapshots of earlier runs, by (target, symbol or None), and the names of the files that they came from."""
+
+    by_key: dict[Key, list[Snapshot]]
+    sources: tuple[str, ...]
+
+
+def snapshot_directory(output_dir: Path) -> Path:
+    """Return where snapshots are kept."""
+    return output_dir / "METRICS" / "snapshots"
+
+
+def earlier_files(output_dir: Path, fingerprint: str) -> tuple[Path, ...]:
+    """Return the snapshot files of runs over other data, sorted by name."""
+    own = _file_name(fingerprint)
+    return tuple(sorted(p for p in snapshot_directory(output_dir).glob("*.parquet") if p.name != own))
+
+
+def read_earlier(output_dir: Path, panel: Panel) -> EarlierSnapshots:
+    """Read the snapshots that may stand beside this run's: at most the ``MAX_EARLIER_RUNS`` latest.
+
+    Raises
+    ------
+    DataError
+        If a snapshot file cannot be read or has another layout.
+    """
+    data_end = int(panel.timestamps[-1])
+    frames = [(path, _read(path)) for path in earlier_files(output_dir, panel.fingerprint)]
+    eligible = [(int(f["data_end"][0]), path.name, f) for path, f in frames if len(f) and f["data_end"][0] < data_end]
+    eligible = sorted(eligible, key=lambda item: item[:2])[-MAX_EARLIER_RUNS:]
+    by_key: dict[Key, list[Snapshot]] = {}
+    used = []
+    horizons = {t.name: t.horizon_us for t in panel.targets}
+    for end, name, frame in eligible:
+        fitting = [target for target, horizon in horizons.items() if end + horizon <= data_end]
+        kept = frame.filter(pl.col("target").is_in(fitting) & pl.col("feature").is_in(panel.features))
+        if len(kept):
+            used.append(name)
+        for key, snapshot in _snapshots(kept, panel.features):
+            by_key.setdefault(key, []).append(snapshot)
+    return EarlierSnapshots(by_key=by_key, sources=tuple(used))
+
+
+def latest_frame(latest: Mapping[Key, Snapshot], features: Sequence[str], data_end: int) -> pl.DataFrame:
+    """Lay out the latest snapshot of each (target, symbol) as rows."""
+    parts = [
+        pl.DataFrame(
+            {"feature": list(features), "importance": snapshot.importance.round(6)},
+            schema_overrides={"importance": pl.Float64()},
+        ).with_columns(
+            version=pl.lit(_FILE_VERSION, pl.Int64()),
+            target=pl.lit(target),
+            symbol=pl.lit(symbol, pl.String()),
+            windows=pl.lit(snapshot.windows),
+            start=pl.lit(snapshot.start, pl.Int64()),
+            end=pl.lit(snapshot.end, pl.Int64()),
+            data_end=pl.lit(data_end, pl.Int64()),
+        )
+        for (target, symbol), snapshot in latest.items()
+    ]
+    return pl.concat(parts).select(_SCHEMA.keys()) if parts else pl.DataFrame(schema=_SCHEMA)
+
+
+def write_latest(frame: pl.DataFrame, output_dir: Path, fingerprint: str) -> None:
+    """Write this run's latest snapshots for runs to come."""
+    directory = snapshot_directory(output_dir)
+    directory.mkdir(parents=True, exist_ok=True)
+    temporary = directory / f".{_file_name(fingerprint)}.tmp"
+    frame.write_parquet(temporary)
+    temporary.replace(directory / _file_name(fingerprint))
+
+
+def spans(n_blocks: int, count: int) -> list[tuple[int, int]]:
+    """Cut the blocks before the holdout into ``count`` successive spans of (first, last + 1) block."""
+    edges = np.linspace(0, n_blocks, min(count, n_blocks) + 1).round().astype(int)
+    return [(int(a), int(b)) for a, b in pairwise(edges)]
+
+
+def window_count(rows: float, target: Target) -> float:
+    """Independent label windows in so many rows."""
+    return rows / target.horizon_bars
+
+
+def _file_name(fingerprint: str) -> str:
+    return f"{fingerprint[:24]}.parquet"
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path}: snapshot cannot be read ({_one_line(error)}); delete it and run again") from None
+    if dict(frame.schema) != _SCHEMA:
+        raise DataError(f"{path}: snapshot has another layout than this version writes; delete it and run again")
+    return frame
+
+
+def _snapshots(frame: pl.DataFrame, features: Sequence[str]) -> list[tuple[Key, Snapshot]]:
+    column = {name: i for i, name in enumerate(features)}
+    found = []
+    for (target, symbol), part in frame.group_by(["target", "symbol"], maintain_order=True):
+        importance = np.zeros(len(features))
+        importance[[column[f] for f in part["feature"]]] = part["importance"].to_numpy()
+        snapshot = Snapshot(
+            start=int(part["start"][0]),
+            end=int(part["end"][0]),
+            importance=importance,
+            windows=float(part["windows"][0]),
+        )
+        found.append(((str(target), None if symbol is None else str(symbol)), snapshot))
+    return found
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

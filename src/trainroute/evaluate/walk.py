@@ -1,0 +1,136 @@
+"""Out-of-sample predictions of the pooled and of every local ridge model, on the same rows.
+
+1. At each block boundary the moments of all rows whose labels have ended are added up, pooled and per symbol.
+2. Features are selected and the penalty is chosen there, from those rows only.
+3. The models predict the next block: the pooled one for every symbol, the local one for its own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainroute.evaluate.design import Scale, standardised
+from trainroute.evaluate.linear import PenaltyChoice, masks, ridge_path
+from trainroute.evaluate.selection import select
+from trainroute.evaluate.statistics import Floats, Sums, TargetGroup, labelled
+from trainroute.panel import Panel, WalkForward
+
+MIN_LOCAL_WINDOWS = 20
+MIN_LOCAL_ROWS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestRows:
+    """The labelled rows of all test folds, symbol by symbol, ascending in time.
+
+    Attributes
+    ----------
+    symbol, fold : ndarray of shape (n_rows,), int64
+    time : ndarray of shape (n_rows,), int64
+        Position in ``Panel.timestamps``.
+    position : ndarray of shape (n_rows,), int64
+        Row within the symbol.
+    n_symbols, n_folds : int
+    """
+
+    symbol: NDArray[np.int64]
+    fold: NDArray[np.int64]
+    time: NDArray[np.int64]
+    position: NDArray[np.int64]
+    n_symbols: int
+    n_folds: int
+
+    @property
+    def cell(self) -> NDArray[np.int64]:
+        """Number of each row's (symbol, fold)."""
+        return self.symbol * self.n_folds + self.fold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Of the rows of ``TestRows``, per label column.
+
+    Attributes
+    ----------
+    pooled, local : ndarray of shape (n_rows, n_columns), float32
+    local_trained : ndarray of shape (n_symbols, n_folds), bool
+        Whether the symbol had enough of its own rows before the fold; elsewhere ``local`` is 0.
+    """
+
+    pooled: NDArray[np.float32]
+    local: NDArray[np.float32]
+    local_trained: NDArray[np.bool_]
+
+
+def test_rows(panel: Panel, group: TargetGroup, split: WalkForward) -> TestRows:
+    """Collect the rows of the test blocks whose labels exist and end before the holdout."""
+    holdout = len(split.boundaries) - 1
+    parts = []
+    for s, rows in enumerate(panel.rows):
+        block = split.block_of(panel.timestamps[rows.time_index])
+        usable = split.usable_from(rows.label_end[:, group.horizon_index]) <= holdout
+        position = np.flatnonzero((block >= split.first_test) & (block < holdout) & usable & labelled(rows, group))
+        fold = block[position].astype(np.int64) - split.first_test
+        parts.append(np.stack([np.full(len(position), s), fold, rows.time_index[position], position]))
+    symbol, fold, time, position = np.concatenate(parts, axis=1).astype(np.int64)
+    n_folds = holdout - split.first_test
+    return TestRows(symbol=symbol, fold=fold, time=time, position=position, n_symbols=len(panel.rows), n_folds=n_folds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coefficients:
+    """Per fold: pooled (n_folds, n_features, n_columns) and local (n_folds, n_symbols, n_features, n_columns)."""
+
+    pooled: Floats
+    local: Floats
+    local_trained: NDArray[np.bool_]
+
+
+def fit_folds(
+    sums: Sums, split: WalkForward, owner: NDArray[np.intp], allowed: NDArray[np.bool_], top_m: int, horizon_bars: int
+) -> Coefficients:
+    """Train the models of every test fold.
+
+    Parameters
+    ----------
+    owner : ndarray of shape (n_columns,)
+        Which of the group's targets each label column belongs to.
+    allowed : ndarray of shape (n_targets, n_features), bool
+        Features that passed the leak checks.
+    """
+    n_blocks = len(split.boundaries) - 1
+    choices = PenaltyChoice(owner), PenaltyChoice(owner)
+    pooled_fits, local_fits, trained = [], [], []
+    for fold in range(1, n_blocks):
+        local = sums.moments(0, fold)
+        pool = local.pooled()
+        groups = masks(select(pool, owner, allowed, top_m)[owner])
+        paths = ridge_path(pool, groups), ridge_path(local, groups)
+        if fold >= split.first_test:
+            pooled_fits.append(choices[0].pick(paths[0])[0])
+            local_fits.append(choices[1].pick(paths[1]))
+            trained.append(local.n >= max(MIN_LOCAL_WINDOWS * horizon_bars, MIN_LOCAL_ROWS))
+        ahead = sums.moments(fold, fold + 1)
+        choices[0].observe(paths[0], ahead.pooled())
+        choices[1].observe(paths[1], ahead)
+    return Coefficients(
+        pooled=np.stack(pooled_fits), local=np.stack(local_fits), local_trained=np.stack(trained, axis=1)
+    )
+
+
+def predict(panel: Panel, rows: TestRows, scale: Scale, fits: Coefficients) -> Predictions:
+    """Apply each fold's models to the rows of its test block."""
+    n_columns = fits.pooled.shape[-1]
+    pooled = np.zeros((len(rows.symbol), n_columns), np.float32)
+    local = np.zeros_like(pooled)
+    starts = np.searchsorted(rows.cell, np.arange(rows.n_symbols * rows.n_folds + 1))
+    for s, symbol in enumerate(panel.rows):
+        features = standardised(symbol, scale)
+        for fold in range(rows.n_folds):
+            part = slice(starts[s * rows.n_folds + fold], starts[s * rows.n_folds + fold + 1])
+            block = features[rows.position[part]]
+            pooled[part] = block @ fits.pooled[fold].astype(np.float32)
+            if fits.local_trained[s, fold]:
+                local[part] = block @ fits.local[fold, s].astype(np.float32)
+    return Predictions(pooled=pooled, local=local, local_trained=fits.local_trained)
