@@ -1,7 +1,7 @@
 """How long work reports where it is, without knowing who listens."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -15,15 +15,8 @@ class Step(Protocol):
 class Progress(Protocol):
     """Where steps are shown; the terminal's implementation is in ``trainroute.report``."""
 
-    def step(self, label: str, total: int) -> "Steps":
+    def step(self, label: str, total: int) -> AbstractContextManager[Step]:
         """Open a step of ``total`` parts; use it as a context manager."""
-
-
-class Steps(Protocol):
-    """The context manager that ``Progress.step`` returns."""
-
-    def __enter__(self) -> Step: ...
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class _Unheard:
