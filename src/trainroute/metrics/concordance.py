@@ -1,0 +1,250 @@
+"""Concordance: the one score of the product, for every (symbol, fold) of a panel in one call.
+
+The concordance of a prediction is the share of pairs with different outcomes that it puts in the right order; a tied
+prediction counts one half. It is the ROC-AUC of a binary outcome and Harrell's C, without censoring, of a real one.
+Pairs are formed only inside a group, so nothing is won by knowing which group is high.
+
+1. Sort the rows by group and prediction (``ordering.py``).
+2. Count for each row its comparable partners ``m``, whose outcome differs, and its concordant ones ``c``, ties one
+   half: from running totals where a group has at most two outcomes, else by counting dominated points
+   (``dominance.py``). Both are exact.
+3. Per group ``score = sum(c) / sum(m)``, per row ``influence = 2 (c - score * m) / sum(m)``.
+
+The influence is the first-order (Hájek) term of a ratio of U-statistics (Hoeffding 1948, "A class of statistics with
+asymptotically normal distribution"); for a binary outcome it is made of the structural components of DeLong, DeLong &
+Clarke-Pearson (1988, "Comparing the areas under two or more correlated ROC curves"). Its sums over blocks of dates give
+standard errors (``intervals.py``).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trainroute.metrics.dominance import Float, binary_partners, general_partners
+from trainroute.metrics.ordering import Groups, Integer, Ordered, Runs, Values, changes, order_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupedConcordance:
+    """The concordance of each group, and what each row contributes to it.
+
+    Attributes
+    ----------
+    score : ndarray of shape (n_groups,), float64
+        In [0, 1]; NaN where the group has no comparable pair.
+    pairs : ndarray of shape (n_groups,), float64
+        Unordered pairs of rows with different outcomes.
+    rows : ndarray of shape (n_groups,), int64
+        Rows with an outcome.
+    influence : ndarray of shape (n_rows,), float64
+        First-order influence of each row on the score of its group. Sums to 0 in each group; 0 for rows without an
+        outcome and in groups without a pair.
+    """
+
+    score: Float
+    pairs: Float
+    rows: Integer
+    influence: Float
+
+
+def concordance(prediction: ArrayLike, outcome: ArrayLike) -> float:
+    """Share of pairs with different outcomes that the prediction puts in order.
+
+    Parameters
+    ----------
+    prediction, outcome : array-like of shape (n_rows,)
+        Rows with a NaN outcome are left out.
+
+    Returns
+    -------
+    float
+        In [0, 1]; NaN without a comparable pair.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or a prediction or an outcome that counts is not finite.
+
+    Examples
+    --------
+    >>> concordance([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
+    0.75
+    >>> concordance([1.0, 1.0, 1.0], [3.0, -1.0, 2.0])
+    0.5
+    """
+    group = np.zeros(np.shape(prediction), dtype=np.int64)
+    return float(grouped_concordance(prediction, outcome, group, 1).score[0])
+
+
+def grouped_concordance(
+    prediction: ArrayLike, outcome: ArrayLike, group: ArrayLike, n_groups: int
+) -> GroupedConcordance:
+    """Concordance inside each group, all groups at once.
+
+    Parameters
+    ----------
+    prediction, outcome : array-like of shape (n_rows,)
+        Only the order inside a group counts. Rows with a NaN outcome are left out, whatever their prediction.
+    group : array-like of shape (n_rows,), integer
+        In 0..n_groups-1, in any order.
+    n_groups : int
+
+    Returns
+    -------
+    GroupedConcordance
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a group is out of range, or a prediction or an outcome that counts is not finite.
+
+    Examples
+    --------
+    >>> grouped_concordance([1, 2, 9, 8], [0.1, 0.3, 0.1, 0.3], [0, 0, 1, 1], 2).score
+    array([1., 0.])
+    """
+    rows = _labelled(outcome, group, n_groups)
+    ordered = order_rows(rows.group, rows.finite(prediction), rows.sizes)
+    concordant, comparable = _partners(ordered, rows.outcome[ordered.order])
+    score, total, of_row = _measure(ordered.groups, concordant, comparable)
+    influence = np.zeros(rows.n_rows)
+    influence[rows.kept[ordered.order]] = of_row
+    return GroupedConcordance(score=score, pairs=total / 2, rows=rows.sizes, influence=influence)
+
+
+def multiclass_concordance(
+    scores: ArrayLike, outcome: ArrayLike, classes: ArrayLike, group: ArrayLike, n_groups: int
+) -> GroupedConcordance:
+    """Mean one-against-one ROC-AUC inside each group.
+
+    For each ordered pair of classes (a, b) that both occur in the group, the score of class a is measured as a
+    prediction of a on the rows of a and b; the result is the mean over these pairs (Hand & Till 2001, "A simple
+    generalisation of the area under the ROC curve for multiple class classification problems", Machine Learning 45).
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_rows, n_classes)
+        Column k is the score of ``classes[k]``; only its order inside a group counts.
+    outcome : array-like of shape (n_rows,)
+        The class of each row; NaN where there is none.
+    classes : array-like of shape (n_classes,)
+        Distinct values.
+    group : array-like of shape (n_rows,), integer
+        In 0..n_groups-1, in any order.
+    n_groups : int
+
+    Returns
+    -------
+    GroupedConcordance
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a group is out of range, a score that counts is not finite, or an outcome is not a class.
+    """
+    rows = _labelled(outcome, group, n_groups)
+    label = _class_index(rows.outcome, np.asarray(classes))
+    scores = np.asarray(scores)
+    if scores.ndim != 2 or scores.shape[1] != np.size(classes):  # noqa: PLR2004 - a table has two axes
+        raise ValueError(f"scores must have one column per class ({np.size(classes)}); got shape {scores.shape}")
+    score, total, terms = np.zeros(n_groups), np.zeros(n_groups), np.zeros(n_groups)
+    influence = np.zeros(rows.n_rows)
+    for ordered, high, at in _one_against_one(rows, scores, label):
+        part, pairs, of_row = _measure(ordered.groups, *binary_partners(ordered, high))
+        found = pairs > 0
+        score[found] += part[found]
+        total += pairs / 2
+        terms += found
+        influence[at] += of_row
+    influence[rows.kept] /= np.maximum(terms, 1)[rows.group]
+    return GroupedConcordance(score=_ratio(score, terms), pairs=total / 2, rows=rows.sizes, influence=influence)
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """The rows with an outcome."""
+
+    n_rows: int
+    kept: Integer
+    outcome: Values
+    group: Integer
+    sizes: Integer
+
+    def finite(self, prediction: ArrayLike) -> Values:
+        values = np.asarray(prediction)
+        if values.shape != (self.n_rows,):
+            raise ValueError(f"prediction must have shape ({self.n_rows},) as the outcome has; got {values.shape}")
+        values = values[self.kept]
+        bad = int(np.count_nonzero(~np.isfinite(values)))
+        if bad:
+            raise ValueError(f"{bad} of {len(values)} predictions of rows with an outcome are NaN or infinite")
+        return values
+
+
+def _labelled(outcome: ArrayLike, group: ArrayLike, n_groups: int) -> _Labelled:
+    outcome, group = np.asarray(outcome), np.asarray(group)
+    if outcome.ndim != 1 or group.shape != outcome.shape:
+        raise ValueError(
+            f"outcome and group must be one-dimensional, of one length; got {outcome.shape}, {group.shape}"
+        )
+    if not np.issubdtype(group.dtype, np.integer):
+        raise ValueError(f"group must be integer; got {group.dtype}")
+    if len(group) and not (group.min() >= 0 and group.max() < n_groups):
+        raise ValueError(f"group must be in 0..{n_groups - 1}; got {group.min()}..{group.max()}")
+    kept = np.flatnonzero(~np.isnan(outcome))
+    if np.isinf(outcome).any():
+        raise ValueError("outcome must be finite, or NaN where there is none; got an infinite value")
+    group = group[kept].astype(np.int64)
+    return _Labelled(len(outcome), kept, outcome[kept], group, np.bincount(group, minlength=n_groups))
+
+
+def _class_index(outcome: Values, classes: Values) -> Integer:
+    order = np.argsort(classes)
+    place = np.minimum(np.searchsorted(classes[order], outcome), max(len(classes) - 1, 0))
+    found = classes[order][place] == outcome
+    if not found.all():
+        raise ValueError(f"outcome must be one of the classes {classes.tolist()}; got {outcome[~found][0]}")
+    return order[place]
+
+
+def _one_against_one(
+    rows: _Labelled, scores: Values, label: Integer
+) -> Iterator[tuple[Ordered, NDArray[np.bool_], Integer]]:
+    """Yield, for each ordered pair of classes, their rows by score, which are the first class, and where they stand."""
+    for first in range(scores.shape[1]):
+        ordered = order_rows(rows.group, rows.finite(scores[:, first]), rows.sizes)
+        sorted_label, group = label[ordered.order], rows.group[ordered.order]
+        for other in range(scores.shape[1]):
+            if other == first:
+                continue
+            used = (sorted_label == first) | (sorted_label == other)
+            sizes = np.bincount(group[used], minlength=len(rows.sizes))
+            pair = Ordered(ordered.order[used], Groups(sizes), Runs(changes(ordered.runs.number[used])))
+            yield pair, sorted_label[used] == first, rows.kept[pair.order]
+
+
+def _partners(ordered: Ordered, outcome: Values) -> tuple[Float, Float]:
+    groups = ordered.groups
+    lowest = groups.spread(groups.reduce(np.minimum, outcome))
+    high = outcome > lowest
+    two_outcomes = high <= (outcome == groups.spread(groups.reduce(np.maximum, outcome)))
+    if two_outcomes.all():
+        return binary_partners(ordered, high)
+    return general_partners(ordered, outcome)
+
+
+def _measure(groups: Groups, concordant: Float, comparable: Float) -> tuple[Float, Float, Float]:
+    """Score and twice the pairs of each group, influence of each row."""
+    total = groups.reduce(np.add, comparable)
+    score = _ratio(groups.reduce(np.add, concordant), total)
+    expected = groups.spread(np.nan_to_num(score)) * comparable
+    return score, total, 2 * (concordant - expected) / groups.spread(np.maximum(total, 1))
+
+
+def _ratio(part: Float, whole: Float) -> Float:
+    """Divide; NaN where the whole is 0."""
+    result = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=result, where=whole > 0)
+    return result
