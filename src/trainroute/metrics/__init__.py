@@ -6,5 +6,33 @@ from trainroute.metrics.concordance import (
     grouped_concordance,
     multiclass_concordance,
 )
+from trainroute.metrics.effective import effective_windows, non_overlapping_events
+from trainroute.metrics.intervals import (
+    MIN_BLOCKS,
+    Interval,
+    assign_time_blocks,
+    block_length,
+    block_totals,
+    interval,
+    standard_errors,
+)
+from trainroute.metrics.shrinkage import GroupPosterior, common_standard_error, group_posterior
 
-__all__ = ["GroupedConcordance", "concordance", "grouped_concordance", "multiclass_concordance"]
+__all__ = [
+    "MIN_BLOCKS",
+    "GroupPosterior",
+    "GroupedConcordance",
+    "Interval",
+    "assign_time_blocks",
+    "block_length",
+    "block_totals",
+    "common_standard_error",
+    "concordance",
+    "effective_windows",
+    "group_posterior",
+    "grouped_concordance",
+    "interval",
+    "multiclass_concordance",
+    "non_overlapping_events",
+    "standard_errors",
+]

@@ -1,0 +1,52 @@
+"""How much independent evidence overlapping rows hold."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def effective_windows(time_index: ArrayLike, horizon_bars: int) -> float:
+    """Count labelled timestamps in units of the horizon.
+
+    Labels that look h bars ahead share all but one h-th with their neighbours, so that n timestamps hold about n / h
+    independent windows, however many symbols are on them (Hansen & Hodrick 1980, "Forward exchange rates as optimal
+    predictors of future spot rates", JPE 88).
+
+    Parameters
+    ----------
+    time_index : array-like of int
+        Timestamp numbers of the rows with a label; the same one may come more than once.
+    horizon_bars : int
+        At least 1.
+
+    Examples
+    --------
+    >>> effective_windows([0, 1, 2, 2, 3, 5], 2)
+    2.5
+    """
+    return len(np.unique(np.asarray(time_index))) / max(horizon_bars, 1)
+
+
+def non_overlapping_events(time_index: ArrayLike, is_event: ArrayLike, horizon_bars: int) -> int:
+    """Count events whose label windows do not overlap: the most that can be chosen a horizon apart.
+
+    Taking the earliest event that fits, again and again, gives the largest such set (interval scheduling).
+
+    Parameters
+    ----------
+    time_index : array-like of int of shape (n_rows,)
+        Timestamp numbers, in any order.
+    is_event : array-like of bool of shape (n_rows,)
+    horizon_bars : int
+        At least 1; chosen events are at least this many bars apart.
+
+    Examples
+    --------
+    >>> non_overlapping_events([0, 1, 2, 3, 9], [True, True, True, False, True], 2)
+    3
+    """
+    times = np.unique(np.asarray(time_index)[np.asarray(is_event, dtype=bool)])
+    following = np.searchsorted(times, times + max(horizon_bars, 1))
+    count, place = 0, 0
+    while place < len(times):
+        count, place = count + 1, int(following[place])
+    return count
