@@ -1,0 +1,45 @@
+"""The program's commands. Each is imported when it is called, so that the help page costs no heavy import."""
+
+from cyclopts import App
+
+from trainroute import __version__
+
+COMMANDS = {
+    "run": ("training", "The one command: rank, select, measure, route, plan, train."),
+    "train": ("training", "Train by the plan that is there, or without one."),
+    "route": ("training", "Turn a candidates table of your own into a routing plan and a training plan."),
+    "show": ("plans", "Print a plan: routes, jobs, families."),
+    "validate": ("plans", "Check a plan: schema, consistency, staleness, names."),
+    "explain": ("plans", "Say why one (target, symbol) is routed as it is."),
+    "diff": ("plans", "Compare two training plans."),
+    "prepare": ("data", "Turn OHLCV bars into features and targets."),
+    "sample": ("data", "Write the real sample data."),
+    "init": ("data", "Write an editable config."),
+}
+
+COMPATIBILITY = {
+    "TRAINING.orchestration.intelligent_trainer": ("intelligent_trainer", COMMANDS["run"][1]),
+    "TRAINING.training_strategies.main": ("training_main", COMMANDS["train"][1]),
+}
+
+
+def build_app() -> App:
+    """Return the program: one help page, every command loaded when it is called."""
+    app = App(
+        name="trainroute",
+        help="Decide where to train (pooled, per symbol, both, experiment, nothing), then train exactly that.",
+        version=__version__,
+        help_format="plaintext",
+        result_action="return_value",
+    )
+    for name, (module, line) in COMMANDS.items():
+        app.command(f"trainroute.cli.{module}:{name}", name=name, help=line)
+    return app
+
+
+def build_compatibility_app() -> App:
+    """Return the program behind ``python -m TRAINING.…``: the same commands, with all families by default."""
+    app = App(name="python -m", version=__version__, help_format="plaintext", result_action="return_value")
+    for module, (name, line) in COMPATIBILITY.items():
+        app.command(f"trainroute.cli.training:{name}", name=module, help=line)
+    return app

@@ -1,0 +1,71 @@
+"""Run a command and end with its exit code; every error is one line on stderr.
+
+Exit codes: 0 done; 1 some or all jobs failed, or problems found; 2 usage, bad input, broken or stale plan;
+130 interrupted.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+
+from cyclopts import App, CycloptsError
+
+from trainroute.cli.app import build_app, build_compatibility_app
+from trainroute.errors import TrainrouteError, UsageError
+from trainroute.logs import configure_logging
+
+INTERRUPTED = 128 + signal.SIGINT
+
+_UNUSABLE_PATH = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program; ``arguments`` default to the command line."""
+    tokens = sys.argv[1:] if arguments is None else list(arguments)
+    sys.exit(run_app(build_app(), tokens))
+
+
+def compatibility_main(module: str) -> None:
+    """Run an entry point of ``TRAINING`` as ``python -m <module>`` would."""
+    sys.exit(run_app(build_compatibility_app(), [module, *sys.argv[1:]]))
+
+
+def run_app(app: App, tokens: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    verbose = "--verbose" in tokens
+    configure_logging(verbose=verbose)
+    if not verbose:
+        sys.excepthook = _one_line
+    try:
+        result = app(tokens, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _failed(error, verbose=verbose, exit_code=UsageError.exit_code)
+    except TrainrouteError as error:
+        return _failed(error, verbose=verbose, exit_code=error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe went away; Python would complain again at exit
+        return 0
+    except OSError as error:
+        code = UsageError.exit_code if isinstance(error, _UNUSABLE_PATH) else TrainrouteError.exit_code
+        return _failed(error, verbose=verbose, exit_code=code)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _failed(error: Exception, *, verbose: bool, exit_code: int) -> int:
+    if verbose:
+        sys.__excepthook__(type(error), error, error.__traceback__)
+    _say(str(error))
+    return exit_code
+
+
+def _one_line(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+    """Report an error that nobody expected; Python then exits with 1."""
+    _say(f"internal: {kind.__name__}: {error}; run again with --verbose for the traceback")
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")

@@ -1,0 +1,110 @@
+"""The options that commands share: the same name, meaning and default everywhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+Names = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=1, negative=())]
+Flag = Annotated[bool, Parameter(negative=())]
+ModelTypes = Literal["standard", "sequential", "cross-sectional", "both"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ProgramOptions:
+    """What every command takes."""
+
+    config: Path | None = None
+    """Config file; else CONFIG/training_config/routing_config.yaml, else the packaged default."""
+    verbose: Flag = False
+    """Show debug lines, and the traceback of an error."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Which data."""
+
+    data_dir: Path
+    """Directory of Parquet or CSV files, at any depth: symbol=AAPL/*.parquet, AAPL.parquet, or long files."""
+    symbols: Names = None
+    """Only these symbols; all in the data when not given."""
+    targets: Names = None
+    """Only these targets."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SelectionOptions:
+    """What is measured and how much of it is kept."""
+
+    features: Names = None
+    """Use these features, all that pass the leak checks."""
+    auto_targets: Flag = False
+    """Rank the targets and keep the best (the default without --targets)."""
+    auto_features: Flag = False
+    """Select features per target (the default without --features)."""
+    top_n_targets: int = 10
+    """How many ranked targets to keep."""
+    top_m_features: int = 100
+    """How many features to keep per target at most."""
+    force_refresh: Flag = False
+    """Measure again, whatever the cache holds."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FamilyOptions:
+    """Which model families."""
+
+    families: Names = None
+    """Model families by name, whatever their case; beats --model-types."""
+    model_types: ModelTypes | None = None
+    """A group of families. [default: standard]"""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SequentialFamilyOptions(FamilyOptions):
+    """The same for the TRAINING entry points."""
+
+    model_types: ModelTypes | None = "sequential"
+    """A group of families."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ExecutorOptions:
+    """Where jobs run."""
+
+    executor: Literal["local"] = "local"
+    """Worker processes on this machine."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Where results lie."""
+
+    output_dir: Path | None = None
+    """Directory of METRICS/, globals/ and models/. [default: results]"""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions(OutputOptions):
+    """Which training plan."""
+
+    training_plan_dir: Path | None = None
+    """Directory of master_training_plan.json; else looked for under the output directory."""
+
+
+PROGRAM = ProgramOptions()
+SELECTION = SelectionOptions()
+FAMILIES = FamilyOptions()
+SEQUENTIAL_FAMILIES = SequentialFamilyOptions()
+EXECUTOR = ExecutorOptions()
+OUTPUT = OutputOptions()
+PLAN = PlanOptions()
