@@ -1,8 +1,20 @@
 """Load a panel, check it, split it in time; build one from bars."""
 
+from trainroute.panel.bars import load_bars
 from trainroute.panel.load import load_panel
+from trainroute.panel.manifest import PrepareManifest, read_prepare_manifest
 from trainroute.panel.panel import Panel, SymbolRows, Target
 from trainroute.panel.sources import data_fingerprint
 from trainroute.panel.splits import WalkForward
 
-__all__ = ["Panel", "SymbolRows", "Target", "WalkForward", "data_fingerprint", "load_panel"]
+__all__ = [
+    "Panel",
+    "PrepareManifest",
+    "SymbolRows",
+    "Target",
+    "WalkForward",
+    "data_fingerprint",
+    "load_bars",
+    "load_panel",
+    "read_prepare_manifest",
+]

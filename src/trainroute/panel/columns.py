@@ -102,7 +102,7 @@ def choose_columns(
         If an asked-for target or feature does not exist.
     """
     kinds = _kinds(schemas)
-    known = _known_targets(kinds, config)
+    known = _known_targets(kinds, config, manifest)
     wanted = _only(targets, known, "target")
     if not wanted:
         raise DataError(
@@ -141,7 +141,7 @@ def _kind(dtype: pl.DataType) -> Kind:
     return "text" if dtype in (pl.String, pl.Categorical, pl.Enum) else "other"
 
 
-def _known_targets(kinds: Mapping[str, Kind], config: DataConfig) -> list[str]:
+def _known_targets(kinds: Mapping[str, Kind], config: DataConfig, manifest: PrepareManifest | None) -> list[str]:
     for name, settings in config.targets.items():
         source = settings.source or name
         if source not in kinds:
@@ -152,6 +152,7 @@ def _known_targets(kinds: Mapping[str, Kind], config: DataConfig) -> list[str]:
                 f"data.targets.{name}: is a column already, so it cannot be built from {source!r}; rename it"
             )
     found = {name for name in kinds if name.startswith(config.target_prefixes)} | set(config.targets)
+    found.update(() if manifest is None else kinds.keys() & manifest.targets.keys())
     return sorted(found.difference(config.exclude_columns))
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from trainroute.config.schema import DataConfig
@@ -22,7 +21,7 @@ from trainroute.panel.columns import Columns, TargetColumn, choose_columns
 from trainroute.panel.durations import parse_duration
 from trainroute.panel.manifest import read_prepare_manifest
 from trainroute.panel.panel import Panel, SymbolRows, Target
-from trainroute.panel.reading import SymbolFrame, read_symbols
+from trainroute.panel.reading import SymbolFrame, SymbolReader
 from trainroute.panel.repairs import Repairs
 from trainroute.panel.sources import data_fingerprint, find_sources
 from trainroute.panel.targets import ClassCounter, horizon_bars, horizon_us, label_end, target_values
@@ -35,7 +34,6 @@ class _Read:
     """One symbol on its way into the panel."""
 
     frame: SymbolFrame
-    features: NDArray[np.float32]
     targets: NDArray[np.float32]
 
 
@@ -49,10 +47,10 @@ class _Extremes:
     def __post_init__(self) -> None:
         self.high = self.low.copy()
 
-    def add(self, features: pl.DataFrame) -> None:
-        """Take one symbol's values in."""
-        self.low = np.fmin(self.low, np.array(features.min().row(0), dtype=np.float32))
-        self.high = np.fmax(self.high, np.array(features.max().row(0), dtype=np.float32))
+    def add(self, features: NDArray[np.float32]) -> None:
+        """Take one symbol's values in; it has at least one row."""
+        self.low = np.fmin(self.low, np.fmin.reduce(features, axis=0))
+        self.high = np.fmax(self.high, np.fmax.reduce(features, axis=0))
 
 
 def load_panel(
@@ -95,9 +93,9 @@ def load_panel(
     counters = [ClassCounter(target) for target in columns.targets]
     extremes = _Extremes(low=np.full(len(columns.features), np.nan, dtype=np.float32))
     reads: list[_Read] = []
-    n_symbols = len({source.symbol for source, _ in sources})
-    with progress.step("Reading data", n_symbols) as step:
-        for frame in read_symbols(sources, columns, symbols, repairs):
+    reader = SymbolReader(sources, columns, symbols, repairs)
+    with progress.step("Reading data", len(reader)) as step:
+        for frame in reader:
             reads.append(_take(frame, columns, counters, extremes, repairs))
             step.advance()
     interval = bar_interval({read.frame.symbol: read.frame.time for read in reads}, _configured_interval(config))
@@ -120,13 +118,12 @@ def load_panel(
 def _take(
     frame: SymbolFrame, columns: Columns, counters: Sequence[ClassCounter], extremes: _Extremes, repairs: Repairs
 ) -> _Read:
-    chosen = frame.values.select(columns.features)
-    extremes.add(chosen)
+    extremes.add(frame.features)
     labels = np.empty((len(frame.time), len(columns.targets)), dtype=np.float32)
     for k, (target, counter) in enumerate(zip(columns.targets, counters, strict=True)):
         labels[:, k] = target_values(frame, target, repairs)
         counter.add(labels[:, k])
-    return _Read(frame=frame, features=np.ascontiguousarray(chosen.to_numpy(order="c")), targets=labels)
+    return _Read(frame=frame, targets=labels)
 
 
 def _configured_interval(config: DataConfig) -> int | None:
@@ -184,11 +181,11 @@ def _rows(
     read: _Read, timestamps: NDArray[np.int64], kept: Sequence[int], ends: Sequence[TargetColumn], interval: int
 ) -> SymbolRows:
     label_ends = [label_end(read.frame, target, interval) for target in ends]
-    full = len(kept) == read.features.shape[1]
+    full = len(kept) == read.frame.features.shape[1]
     return SymbolRows(
         symbol=read.frame.symbol,
         time_index=np.searchsorted(timestamps, read.frame.time).astype(np.int32),
-        features=read.features if full else np.ascontiguousarray(read.features[:, kept]),
+        features=read.frame.features if full else np.ascontiguousarray(read.frame.features[:, kept]),
         targets=read.targets,
         label_end=np.stack(label_ends, axis=1),
     )

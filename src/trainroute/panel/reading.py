@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from trainroute.errors import DataError, UnknownNameError, bounded
+from trainroute.errors import DataError, bounded
 from trainroute.panel.columns import Columns
 from trainroute.panel.repairs import Repairs
-from trainroute.panel.sources import Source, symbol_column
+from trainroute.panel.sources import Source, require_known, symbol_column
 from trainroute.panel.timeline import time_columns, to_microseconds
 
 _TIME = "\0time"
@@ -27,25 +27,23 @@ class SymbolFrame:
     symbol : str
     time : ndarray of shape (n_rows,), int64
         µs, UTC, strictly ascending.
-    values : DataFrame
-        ``Columns.values`` as Float32; missing values are null, none is NaN or infinite.
-    label_ends : DataFrame
-        ``Columns.label_ends`` as int64 µs; null where unknown.
+    features : ndarray of shape (n_rows, n_features), float32, C order
+        NaN where missing, never infinite.
+    sources : dict of str to ndarray of shape (n_rows,), float32
+        The columns that targets are made of; NaN where missing, never infinite.
+    label_ends : dict of str to ndarray of shape (n_rows,), int64
+        ``Columns.label_ends`` in µs; -1 where unknown.
     """
 
     symbol: str
     time: NDArray[np.int64]
-    values: pl.DataFrame
-    label_ends: pl.DataFrame
+    features: NDArray[np.float32]
+    sources: dict[str, NDArray[np.float32]]
+    label_ends: dict[str, NDArray[np.int64]]
 
 
-def read_symbols(
-    sources: Sequence[tuple[Source, pl.Schema]],
-    columns: Columns,
-    symbols: Sequence[str] | None,
-    repairs: Repairs,
-) -> Iterator[SymbolFrame]:
-    """Read the symbols one after the other, sorted by name; long files are read first, as a whole.
+class SymbolReader:
+    """Reads the symbols one after the other, sorted by name; long files are read first, as a whole.
 
     Raises
     ------
@@ -55,22 +53,44 @@ def read_symbols(
     UnknownNameError
         If an asked-for symbol is in no file.
     """
-    pieces: dict[str, list[pl.DataFrame]] = defaultdict(list)
-    files: dict[str, list[tuple[Source, pl.Schema]]] = defaultdict(list)
-    for source, schema in sources:
-        if source.symbol is not None:
-            files[source.symbol].append((source, schema))
-            continue
-        for symbol, piece in _read_long(source, schema, columns, symbols, repairs).items():
-            pieces[symbol].append(piece)
-            files[symbol].append((source, schema))
-    for symbol in symbols or ():
-        if symbol not in files:
-            raise UnknownNameError("symbol", symbol, files)
-    for symbol in sorted(files):
-        own = [_read(source, schema, columns, repairs) for source, schema in files[symbol] if source.symbol is not None]
-        whence = [source for source, _ in files[symbol]]
-        yield _assemble(symbol, [*pieces.pop(symbol, []), *own], columns, whence, repairs)
+
+    def __init__(
+        self,
+        sources: Sequence[tuple[Source, pl.Schema]],
+        columns: Columns,
+        symbols: Sequence[str] | None,
+        repairs: Repairs,
+    ) -> None:
+        self._columns = columns
+        self._repairs = repairs
+        self._pieces: dict[str, list[pl.DataFrame]] = defaultdict(list)
+        self._files: dict[str, list[tuple[Source, pl.Schema]]] = defaultdict(list)
+        for source, schema in sources:
+            if source.symbol is not None:
+                self._files[source.symbol].append((source, schema))
+                continue
+            for symbol, piece in _read_long(source, schema, columns, symbols, repairs).items():
+                self._pieces[symbol].append(piece)
+                self._files[symbol].append((source, schema))
+        require_known(sorted(symbols or ()), set(self._files))
+        if not self._files:
+            raise DataError(
+                f"{bounded([str(source.path) for source, _ in sources])}: no rows; expected some of any symbol"
+            )
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __iter__(self) -> Iterator[SymbolFrame]:
+        for symbol in sorted(self._files):
+            whence = self._files[symbol]
+            own = [
+                _read(source, schema, self._columns, self._repairs)
+                for source, schema in whence
+                if source.symbol is not None
+            ]
+            pieces = [*self._pieces.pop(symbol, []), *own]
+            yield _assemble(symbol, pieces, self._columns, [source for source, _ in whence], self._repairs)
 
 
 def _read_long(
@@ -100,9 +120,9 @@ def _read(
     time, *others = time_columns(schema, source.path)
     repairs.note(f"time is read from {time!r}; left out", others)
     scan = source.scan() if keep is None else source.scan().filter(keep)
-    numbers = [pl.col(name).cast(pl.Float32).fill_nan(None) for name in columns.values]
-    ends = [pl.col(name).cast(pl.Datetime("us")).to_physical() for name in columns.label_ends]
-    selected = scan.select(pl.col(time).alias(_TIME), *([] if symbol is None else [symbol]), *numbers, *ends)
+    numbers = pl.col(columns.values).cast(pl.Float32)
+    ends = pl.col(columns.label_ends).cast(pl.Datetime("us")).to_physical().fill_null(-1)
+    selected = scan.select(pl.col(time).alias(_TIME), *([] if symbol is None else [symbol]), numbers, ends)
     frame = source.reading(selected.collect)
     if schema[time].is_integer():
         repairs.note("integer times are read as a count since 1970, UTC, in", [source.relative])
@@ -129,16 +149,32 @@ def _assemble(
             f"{where}: symbol {symbol!r} has {len(twice)} duplicate times, the first {moment}; "
             "expected one row per (symbol, time)"
         )
-    values = frame.select(columns.values)
-    _refuse_infinite(values, symbol, where)
-    return SymbolFrame(symbol=symbol, time=time, values=values, label_ends=frame.select(columns.label_ends))
+    return SymbolFrame(
+        symbol=symbol,
+        time=time,
+        features=_finite(_matrix(frame, columns.features), columns.features, symbol, where),
+        sources=_source_values(frame, columns, symbol, where),
+        label_ends={name: frame[name].to_numpy() for name in columns.label_ends},
+    )
 
 
-def _refuse_infinite(values: pl.DataFrame, symbol: str, where: str) -> None:
-    low, high = values.min(), values.max()
-    for column in values.columns:
-        if np.inf in (high[column][0], -(low[column][0] or 0.0)):
-            raise DataError(
-                f"{where}: column {column!r} of symbol {symbol!r} is infinite or beyond float32; "
-                "expected finite numbers or null"
-            )
+def _source_values(frame: pl.DataFrame, columns: Columns, symbol: str, where: str) -> dict[str, NDArray[np.float32]]:
+    names = list(dict.fromkeys(target.source for target in columns.targets))
+    values = _finite(_matrix(frame, names), names, symbol, where)
+    return {name: values[:, k] for k, name in enumerate(names)}
+
+
+def _matrix(frame: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:
+    if not names:
+        return np.empty((len(frame), 0), dtype=np.float32)
+    return np.ascontiguousarray(frame.select(names).to_numpy(order="c"), dtype=np.float32)
+
+
+def _finite(values: NDArray[np.float32], names: Sequence[str], symbol: str, where: str) -> NDArray[np.float32]:
+    infinite = np.flatnonzero(np.isinf(values).any(axis=0))
+    if len(infinite):
+        raise DataError(
+            f"{where}: column {names[int(infinite[0])]!r} of symbol {symbol!r} is infinite or beyond float32; "
+            "expected finite numbers or null"
+        )
+    return values

@@ -6,7 +6,8 @@ A file below the directory, at any depth, is one of
 - a long file: any other file with a column ``symbol``,
 - ``AAPL.parquet``: any other file, named after its symbol.
 
-``.csv`` counts like ``.parquet``. Symbols in file and folder names are percent-decoded. Hidden files are passed over.
+``.csv`` counts like ``.parquet``. In place of a directory, one such file may be given. Symbols in file and folder
+names are percent-decoded. Hidden files are passed over.
 """
 
 import hashlib
@@ -66,6 +67,9 @@ class Source:
         """
         try:
             return read()
+        except pl.exceptions.InvalidOperationError as error:
+            problem = next(iter(str(error).splitlines()))
+            raise DataError(f"{self.path}: expected numbers, but {problem}") from None
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             kind = "CSV" if self.path.suffix == ".csv" else "Parquet"
             problem = next(iter(str(error).splitlines()), type(error).__name__)
@@ -128,6 +132,8 @@ def symbol_column(schema: pl.Schema) -> str | None:
 
 
 def _all_sources(data_dir: Path) -> list[Source]:
+    if data_dir.is_file() and data_dir.name.endswith(SUFFIXES):
+        return [_source(data_dir.parent, data_dir, {})]
     if not data_dir.is_dir():
         raise DataError(f"{data_dir}: no such directory; expected one with symbol=X/*.parquet, X.parquet or long files")
     manifest = read_prepare_manifest(data_dir)

@@ -28,7 +28,7 @@ def target_values(frame: SymbolFrame, target: TargetColumn, repairs: Repairs) ->
     ndarray of shape (n_rows,), float32
         NaN where there is no label.
     """
-    own = frame.values[target.source].to_numpy()
+    own = frame.sources[target.source]
     ahead = target.settings.shift_bars
     values = np.full_like(own, np.nan)
     values[: max(0, len(own) - ahead)] = own[ahead:]
@@ -80,7 +80,7 @@ def label_end(frame: SymbolFrame, target: TargetColumn, interval_us: int) -> NDA
     beyond = time[-1] + interval_us * np.arange(1, bars + 1)
     ahead: NDArray[np.int64] = np.concatenate([time[bars:], beyond[max(0, bars - len(time)) :]])
     if target.label_end is not None:
-        recorded: NDArray[np.int64] = frame.label_ends[target.label_end].fill_null(-1).to_numpy()
+        recorded = frame.label_ends[target.label_end]
         known = recorded >= 0
         if np.any(recorded[known] <= time[known]):
             raise DataError(
