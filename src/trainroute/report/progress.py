@@ -2,9 +2,9 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import (
@@ -65,26 +65,29 @@ class _Bar:
 class LogProgress:
     """A log line now and then with the share done and the time left; nothing for what is quick."""
 
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+
     @contextmanager
     def step(self, label: str, total: int) -> Iterator[Step]:
         """Log a step of ``total`` parts until the block ends."""
-        yield _Lines(label, total)
+        yield _Lines(label, total, self.clock)
 
 
-@dataclass
 class _Lines:
-    label: str
-    total: int
-    done: int = 0
-    started: float = field(default_factory=time.monotonic)
-    last: float = field(default_factory=time.monotonic)
+    def __init__(self, label: str, total: int, clock: Callable[[], float]) -> None:
+        self.label = label
+        self.total = total
+        self.clock = clock
+        self.done = 0
+        self.started = self.told = clock()
 
     def advance(self, n: int = 1) -> None:
         self.done += n
-        now = time.monotonic()
-        if now - self.last < LOG_EVERY_SECONDS or self.done >= self.total:
+        now = self.clock()
+        if now - self.told < LOG_EVERY_SECONDS or self.done >= self.total:
             return
-        self.last = now
+        self.told = now
         left = (now - self.started) / self.done * (self.total - self.done)
         LOGGER.info("%s: %d of %d, about %s left", self.label, self.done, self.total, duration(left))
 
