@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from trainroute.panel import Panel, SymbolRows, Target
 from trainroute.records.vocabulary import Task
@@ -98,8 +99,6 @@ def _unit(beta: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _persistent(rng: np.random.Generator, n: int, f: int, rho: float) -> NDArray[np.float64]:
-    from scipy.signal import lfilter
-
     shocks = rng.normal(size=(n, f)) * np.sqrt(1 - rho**2)
     shocks[0] = rng.normal(size=f)
     return lfilter([1.0], [1.0, -rho], shocks, axis=0)

@@ -12,7 +12,7 @@ from trainroute.evaluate.group import TargetEvidence
 from trainroute.evaluate.posterior import TargetPosteriors
 from trainroute.evaluate.scoring import SideScores
 from trainroute.evaluate.stability import Stability
-from trainroute.metrics import effective_windows, interval, non_overlapping_events
+from trainroute.metrics import effective_windows, non_overlapping_events
 from trainroute.panel import Panel, Target, WalkForward
 from trainroute.records.candidates import COLUMNS, Candidates
 from trainroute.records.vocabulary import LeakageStatus, Mode, Task
@@ -103,7 +103,7 @@ def _symbol_row(
     symbol = panel.symbols[s]
     local, gap = found.scores.local, found.scores.difference
     measured = math.isfinite(local.value[s])
-    bounds = interval(local.value[s], local.totals[s])
+    bounds = found.scores.local_intervals[s]
     return {
         "symbol": symbol,
         "mode": Mode.SYMBOL.value,

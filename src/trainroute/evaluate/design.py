@@ -33,7 +33,8 @@ class Scale:
 
     def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return clipped robust z-scores; missing values stay NaN."""
-        return np.clip((values - self.centre) / self.spread, -_CLIP, _CLIP)
+        scaled: NDArray[np.float32] = np.clip((values - self.centre) / self.spread, -_CLIP, _CLIP)
+        return scaled
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from trainroute.evaluate.linear import masks
 from trainroute.evaluate.scoring import TargetScores, score_target
 from trainroute.evaluate.selection import select, strength
 from trainroute.evaluate.snapshots import EarlierSnapshots, Key, spans
-from trainroute.evaluate.stability import Snapshot, Stability, changed, classify
+from trainroute.evaluate.stability import Snapshot, Stability, changed, classify, information
 from trainroute.evaluate.statistics import Floats, Moments, Sums, TargetGroup
 from trainroute.evaluate.walk import TestRows, fit_folds, predict, test_rows
 from trainroute.panel import Panel, Target, WalkForward
@@ -161,17 +161,22 @@ def _stability(
     earlier: EarlierSnapshots,
 ) -> tuple[list[dict[str | None, Stability]], list[dict[Key, Snapshot]]]:
     """Classify every target for the pool (None) and for each symbol."""
+    names: tuple[str | None, ...] = (None, *data.panel.symbols)
     bounds = data.split.boundaries
     cuts = spans(len(bounds) - 1, N_SPANS)
     per_symbol = [data.sums.moments(a, b) for a, b in cuts]
     per_pool = [m.pooled() for m in per_symbol]
     h = data.targets[0].horizon_bars
+    per_block = [data.sums.moments(b, b + 1) for b in range(len(bounds) - 1)]
     symbol_windows = np.stack([m.n for m in per_symbol]) / h
     pool_windows = symbol_windows.max(1, keepdims=True)
+    block_windows = np.stack([m.n for m in per_block]) / h
+    symbol_windows *= min(1.0, _information(per_block, block_windows))
+    pooled_blocks = [m.pooled() for m in per_block]
+    pool_windows *= min(float(len(names) - 1), _information(pooled_blocks, block_windows.max(1, keepdims=True)))
     change = np.concatenate(
         [_change(per_pool, pool_windows, data.owner, chosen), _change(per_symbol, symbol_windows, data.owner, chosen)]
     )
-    names: tuple[str | None, ...] = (None, *data.panel.symbols)
     windows = np.concatenate([pool_windows, symbol_windows], axis=1)
     correlations = [
         np.concatenate([p.correlation(), s.correlation()]) for p, s in zip(per_pool, per_symbol, strict=True)
@@ -202,6 +207,10 @@ def _stability(
         stability.append(found)
         latest.append(last)
     return stability, latest
+
+
+def _information(per_block: list[Moments], windows: Floats) -> float:
+    return information(np.stack([m.correlation()[:, :, 0] for m in per_block]), windows)
 
 
 def _change(

@@ -78,7 +78,8 @@ def path_correlation(path: Floats, ahead: Moments) -> Floats:
     covariance = np.einsum("pkfc,kfc->pkc", path, ahead.xy)
     variance = np.einsum("pkfc,pkfc->pkc", path, ahead.xx[None] @ path)
     scale = np.sqrt(np.maximum(variance, 0.0) * ahead.yy)
-    return np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
+    correlation: Floats = np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
+    return correlation
 
 
 class PenaltyChoice:
@@ -101,6 +102,7 @@ class PenaltyChoice:
     def pick(self, path: Floats) -> Floats:
         """Return the chosen coefficients, shape (k, n_features, n_columns); without evidence the middle penalty."""
         by_target = np.zeros((len(PENALTIES), self._owner.max() + 1))
-        np.add.at(by_target, (slice(None), self._owner), np.round(self._merit, 6))
+        np.add.at(by_target.T, self._owner, np.round(self._merit, 6).T)
         best = np.where(by_target.any(0), by_target.argmax(0), len(PENALTIES) // 2)
-        return np.take_along_axis(path, best[self._owner][None, None, None, :], 0)[0]
+        chosen: Floats = np.take_along_axis(path, best[self._owner][None, None, None, :], 0)[0]
+        return chosen

@@ -61,6 +61,7 @@ class TargetScores:
     pooled: SideScores
     local: SideScores
     difference: SideScores
+    local_intervals: tuple[Interval, ...]
     weight: Floats
     score: float
     score_interval: Interval
@@ -103,7 +104,10 @@ def score_target(
     def side(values: Floats, influence: Floats, weight: Floats) -> SideScores:
         totals = block_totals(influence, time_block, n_blocks, rows.symbol, rows.n_symbols)
         return SideScores(
-            value=values, se=standard_errors(totals), totals=totals, common_se=common_standard_error(totals, weight)
+            value=values,
+            se=standard_errors(totals, n_folds=rows.n_folds),
+            totals=totals,
+            common_se=common_standard_error(totals, weight),
         )
 
     weight, own_weight = cs.weight.sum(1), own.weight.sum(1)
@@ -117,9 +121,13 @@ def score_target(
         pooled=pooled_side,
         local=local_side,
         difference=side(gap, gap_influence, own_weight),
+        local_intervals=tuple(
+            interval(value, totals, n_folds=rows.n_folds)
+            for value, totals in zip(local_side.value, local_side.totals, strict=True)
+        ),
         weight=weight,
         score=score,
-        score_interval=interval(score, share @ pooled_side.totals),
+        score_interval=interval(score, share @ pooled_side.totals, n_folds=rows.n_folds),
         within_date=_within_date(target, pooled, outcome, rows),
     )
 
@@ -153,13 +161,16 @@ def _cells(
 def _by_symbol(cells: _Cells) -> Floats:
     score = np.nan_to_num(cells.result.score).reshape(cells.weight.shape)
     total = cells.weight.sum(1)
-    return np.divide((score * cells.weight).sum(1), total, out=np.full(len(total), np.nan), where=total > 0)
+    summed = (score * cells.weight).sum(1)
+    mean: Floats = np.divide(summed, total, out=np.full(len(total), np.nan), where=total > 0)
+    return mean
 
 
 def _by_symbol_influence(cells: _Cells, rows: TestRows) -> Floats:
     total = cells.weight.sum(1, keepdims=True)
     share = np.divide(cells.weight, total, out=np.zeros_like(cells.weight), where=total > 0)
-    return cells.result.influence * share.ravel()[rows.cell]
+    influence: Floats = cells.result.influence * share.ravel()[rows.cell]
+    return influence
 
 
 def _time_blocks(influence: Floats, rows: TestRows, horizon_steps: int) -> tuple[NDArray[np.int64], int]:

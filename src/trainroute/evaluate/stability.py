@@ -30,6 +30,7 @@ SIGNIFICANCE = 0.05
 CHANGE_SIGNIFICANCE = 0.01
 _PENALTY = np.array([0.3])
 _MIN_RANKED = 3
+_MIN_WINDOWS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,33 @@ def selection(snapshot: Snapshot, allowed: NDArray[np.bool_], top_k: int) -> Flo
     return signs
 
 
+def information(correlations: Floats, windows: Floats) -> float:
+    """How many independent observations one label window is worth, judged by how much correlations really vary.
+
+    Persistent features make it less than 1 for a symbol; a pool of symbols makes it more, as far as their errors are
+    independent. True drift in most features would lower it, which errs towards "no evidence of change".
+
+    Parameters
+    ----------
+    correlations : ndarray of shape (n_blocks, k, n_features)
+        Of disjoint blocks of time.
+    windows : ndarray of shape (n_blocks, k)
+
+    Returns
+    -------
+    float
+        Expected variance of Fisher's z for independent windows over its median variance between blocks.
+    """
+    counted = windows >= _MIN_WINDOWS
+    z = np.where(counted[:, :, None], np.arctanh(np.clip(correlations, -0.999999, 0.999999)), np.nan)
+    whole = counted.all(0)
+    if not whole.any() or len(windows) < _MIN_RANKED:
+        return 1.0
+    expected = float((1.0 / windows[:, whole]).mean())
+    spread = float(np.median(z[:, whole].var(0, ddof=1)))
+    return expected / spread if spread > 0 else 1.0
+
+
 def changed(spans: Sequence[Moments], windows: Floats, mask: Mask) -> NDArray[np.bool_]:
     """Test whether the relation of features and labels changes between successive spans.
 
@@ -92,7 +120,8 @@ def changed(spans: Sequence[Moments], windows: Floats, mask: Mask) -> NDArray[np
     mean = (weight * z).sum(0) / np.maximum(weight.sum(0), 1e-12)
     q = (weight * (z - mean) ** 2).sum(0)
     unlikely = chi2.sf(q, max(len(r) - 1, 1)) < CHANGE_SIGNIFICANCE
-    return unlikely & (r.min(0) < 0.5 * r.max(0))
+    found: NDArray[np.bool_] = unlikely & (r.min(0) < 0.5 * r.max(0))
+    return found
 
 
 def classify(

@@ -8,7 +8,6 @@
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -58,7 +57,8 @@ class Moments:
     def correlation(self) -> Floats:
         """Within-symbol correlation of each feature with each label column, shape (k, n_features, n_columns)."""
         scale = np.sqrt(np.einsum("kff->kf", self.xx)[:, :, None] * self.yy[:, None, :])
-        return np.divide(self.xy, scale, out=np.zeros_like(self.xy), where=scale > 0)
+        correlation: Floats = np.divide(self.xy, scale, out=np.zeros_like(self.xy), where=scale > 0)
+        return correlation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,13 +112,13 @@ def accumulate(
     split: WalkForward,
     scale: Scale,
     columns: LabelColumns,
-    column_index: Sequence[int],
+    column_index: NDArray[np.intp],
 ) -> Sums:
     """Build the sums of one group in one pass.
 
     Parameters
     ----------
-    column_index : sequence of int
+    column_index : ndarray of int
         The label columns that belong to the group's targets.
     """
     n_buckets = len(split.boundaries) - 1

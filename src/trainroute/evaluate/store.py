@@ -1,8 +1,8 @@
 """Evidence on disk: the METRICS files for people and later stages, and the cache that a second run is served from.
 
 A cache entry is ``METRICS/cache/<key>/``; its key covers the data, every setting that evidence depends on, the code
-that measures, and the snapshots of earlier runs. An entry is renamed into place when it is whole; one that cannot be read is
-measured again.
+that measures, and the snapshots of earlier runs. An entry is renamed into place when it is whole; one that cannot be
+read is measured again.
 """
 
 import hashlib

@@ -6,6 +6,7 @@ copy. An honest feature that measures the past window has its peak at k = -h, no
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +15,6 @@ from scipy.stats import rankdata
 
 from trainroute.evaluate.evidence import LeakFinding
 from trainroute.evaluate.leakage.base import LeakCheck, LeakContext
-from trainroute.panel import SymbolRows
 from trainroute.records.vocabulary import LeakageStatus
 
 THRESHOLD = 0.995
@@ -29,70 +29,78 @@ class NearCopies(LeakCheck):
     name: ClassVar[str] = "copies"
 
     def find(self, context: LeakContext) -> Iterator[LeakFinding]:
-        """Yield one finding per copied feature, for the symbol and lag where the copy is closest."""
-        best: dict[int, LeakFinding] = {}
+        """Yield one finding per copied feature, for the symbol, target and lag where the copy is closest."""
+        best: dict[str, LeakFinding] = {}
         for rows in context.sampled_rows():
             before = context.before_holdout(rows)
-            features = _ranks(rows.features[before])
-            for position in range(len(context.panel.targets)):
-                labels = _ranks(rows.targets[before][:, [position]])
-                for finding_feature, found in self._compare(context, rows, features, labels, position):
-                    known = best.get(finding_feature)
+            features, labels = _Ranked.of(rows.features[before]), _Ranked.of(rows.targets[before])
+            for horizon in sorted({t.horizon_bars for t in context.panel.targets}):
+                for found in self._compare(context, rows.symbol, features, labels, horizon):
+                    known = best.get(found.feature)
                     if known is None or (found.statistic or 0.0) > (known.statistic or 0.0):
-                        best[finding_feature] = found
-        yield from (best[i] for i in sorted(best))
+                        best[found.feature] = found
+        yield from (best[feature] for feature in sorted(best))
 
     def _compare(
-        self,
-        context: LeakContext,
-        rows: SymbolRows,
-        features: NDArray[np.float32],
-        labels: NDArray[np.float32],
-        position: int,
-    ) -> Iterator[tuple[int, LeakFinding]]:
-        target = context.panel.targets[position]
-        h = target.horizon_bars
-        lags = np.unique(np.r_[np.linspace(1 - h, h, _MAX_LAGS).round().astype(int), 0, 1 - h])
-        correlation = np.abs(np.stack([_lagged_correlation(features, labels, lag) for lag in lags]))
-        completed = np.abs(_lagged_correlation(features, labels, -h))
+        self, context: LeakContext, symbol: str, features: "_Ranked", labels: "_Ranked", horizon: int
+    ) -> Iterator[LeakFinding]:
+        targets = context.panel.targets
+        same = [i for i, target in enumerate(targets) if target.horizon_bars == horizon]
+        own = labels.columns(same)
+        lags = np.unique(np.r_[np.linspace(1 - horizon, horizon, _MAX_LAGS).round().astype(int), 0])
+        correlation = np.abs(np.stack([_lagged_correlation(features, own, lag) for lag in lags]))
+        completed = np.abs(_lagged_correlation(features, own, -horizon))
         peak = correlation.max(0)
         copied = (peak >= THRESHOLD) & (1 - peak < _NEARER_THAN_COMPLETED * (1 - completed))
-        for i in np.flatnonzero(copied):
-            lag = int(lags[correlation[:, i].argmax()])
-            yield (
-                int(i),
-                LeakFinding(
-                    check=self.name,
-                    feature=context.panel.features[i],
-                    target=None,
-                    status=LeakageStatus.BLOCKED,
-                    statistic=round(float(peak[i]), 6),
-                    threshold=THRESHOLD,
-                    rows=len(features),
-                    detail=f"copy of {target.name} {lag:+d} bars, whose window is not over at the feature's time ({rows.symbol})",
-                ),
+        for i, j in np.argwhere(copied):
+            lag, target = int(lags[correlation[:, i, j].argmax()]), targets[same[j]].name
+            yield LeakFinding(
+                check=self.name,
+                feature=context.panel.features[i],
+                target=None,
+                status=LeakageStatus.BLOCKED,
+                statistic=round(float(peak[i, j]), 6),
+                threshold=THRESHOLD,
+                rows=len(features.value),
+                detail=f"copy of {target} {lag:+d} bars, whose window is still open ({symbol})",
             )
 
 
-def _ranks(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Centred ranks per column; NaN becomes NaN."""
-    ranks = rankdata(values, axis=0, nan_policy="omit")
-    return (ranks - np.nanmean(ranks, axis=0)).astype(np.float32) if len(ranks) else ranks.astype(np.float32)
+@dataclass(frozen=True)
+class _Ranked:
+    """Centred ranks per column in units of the row count, 0 where missing, and what is known; float32."""
+
+    value: NDArray[np.float32]
+    known: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, values: NDArray[np.float32]) -> "_Ranked":
+        known = ~np.isnan(values)
+        ranks = rankdata(values, axis=0, nan_policy="omit") / max(len(values), 1) - 0.5
+        return cls(np.where(known, ranks, 0.0).astype(np.float32), known.astype(np.float32))
+
+    def columns(self, index: list[int]) -> "_Ranked":
+        return _Ranked(self.value[:, index], self.known[:, index])
+
+    def rows(self, part: slice) -> "_Ranked":
+        return _Ranked(self.value[part], self.known[part])
 
 
-def _lagged_correlation(features: NDArray[np.float32], labels: NDArray[np.float32], lag: int) -> NDArray[np.float64]:
-    """Correlation of f(t) with y(t + lag) per feature, over rows that have both; 0 below ``MIN_ROWS`` rows."""
-    n = len(features)
-    f = features[max(0, -lag) : n - max(0, lag)]
-    y = labels[max(0, lag) : n + min(0, lag), 0]
-    known = ~np.isnan(y)
-    f, y = f[known], y[known].astype(np.float64)
-    both = ~np.isnan(f)
-    count = both.sum(0)
-    f = np.nan_to_num(f).astype(np.float64)
-    sums = f.sum(0), both.T @ y
-    safe = np.maximum(count, 1)
-    covariance = f.T @ y - sums[0] * sums[1] / safe
-    variance = ((f * f).sum(0) - sums[0] ** 2 / safe) * (both.T @ (y * y) - sums[1] ** 2 / safe)
-    known_enough = (count >= MIN_ROWS) & (variance > 0)
-    return np.divide(covariance, np.sqrt(np.maximum(variance, 0.0)), out=np.zeros(len(count)), where=known_enough)
+def _lagged_correlation(features: _Ranked, labels: _Ranked, lag: int) -> NDArray[np.float64]:
+    """Correlation of each f(t) with each y(t + lag), shape (n_features, n_labels), over the rows that have both.
+
+    0 below ``MIN_ROWS`` such rows.
+    """
+    n = len(features.value)
+    f = features.rows(slice(max(0, -lag), n - max(0, lag)))
+    y = labels.rows(slice(max(0, lag), n + min(0, lag)))
+    count = (f.known.T @ y.known).astype(np.float64)
+    safe = np.maximum(count, 1.0)
+    sum_f, sum_y = f.value.T @ y.known, f.known.T @ y.value
+    covariance = f.value.T @ y.value - sum_f * sum_y / safe
+    variance_f = (f.value**2).T @ y.known - sum_f**2 / safe
+    variance_y = f.known.T @ y.value**2 - sum_y**2 / safe
+    scale = np.sqrt(np.maximum(variance_f, 0.0) * np.maximum(variance_y, 0.0))
+    enough = (count >= MIN_ROWS) & (scale > 0)
+    correlation: NDArray[np.float64] = np.divide(covariance, scale, out=np.zeros(count.shape), where=enough)
+    return correlation
