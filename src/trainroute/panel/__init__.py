@@ -4,6 +4,7 @@ from trainroute.panel.bars import load_bars
 from trainroute.panel.load import load_panel
 from trainroute.panel.manifest import PrepareManifest, read_prepare_manifest
 from trainroute.panel.panel import Panel, SymbolRows, Target
+from trainroute.panel.prepare.recipe import recompute_features
 from trainroute.panel.sources import data_fingerprint
 from trainroute.panel.splits import WalkForward
 
@@ -17,4 +18,5 @@ __all__ = [
     "load_bars",
     "load_panel",
     "read_prepare_manifest",
+    "recompute_features",
 ]

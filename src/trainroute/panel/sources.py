@@ -141,7 +141,7 @@ def _all_sources(data_dir: Path) -> list[Source]:
     for relative in listed:
         if not (data_dir / relative).is_file():
             raise DataError(f"{data_dir / relative}: missing, though {MANIFEST_NAME} lists it; run prepare again")
-    paths = sorted(_data_files(data_dir), key=lambda path: path.relative_to(data_dir).parts)
+    paths = sorted(data_files(data_dir), key=lambda path: path.relative_to(data_dir).parts)
     if not paths:
         raise DataError(
             f"{data_dir}: no .parquet or .csv file in it; expected symbol=X/*.parquet, X.parquet or long files"
@@ -149,7 +149,8 @@ def _all_sources(data_dir: Path) -> list[Source]:
     return [_source(data_dir, path, listed) for path in paths]
 
 
-def _data_files(data_dir: Path) -> Iterator[Path]:
+def data_files(data_dir: Path) -> Iterator[Path]:
+    """Yield the data files below a directory, hidden ones apart, in no particular order."""
     seen = {data_dir.resolve()}
     for folder, folders, files in os.walk(data_dir, followlinks=True):
         visible = [name for name in folders if not name.startswith(".")]

@@ -1,0 +1,104 @@
+"""Raw bars made fit for features: positive prices, no gaps in a row, one interval."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from trainroute.errors import DataError, UsageError
+from trainroute.panel.bars import SYMBOL, TIME, read_bar_columns
+from trainroute.panel.durations import format_duration, parse_duration
+from trainroute.panel.prepare.group import BarFacts
+from trainroute.panel.repairs import Repairs
+from trainroute.panel.timeline import bar_interval
+
+BAR_COLUMNS = ("open", "high", "low", "close", "volume", "vwap")
+
+
+def read_bars(source: Path, symbols: Sequence[str] | None, repairs: Repairs) -> pl.DataFrame:
+    """Read bars of a directory or a file and clean them.
+
+    Returns
+    -------
+    DataFrame
+        ``symbol``, ``ts`` and those of the bar columns that all files have, sorted by symbol and time.
+
+    Raises
+    ------
+    DataError
+        If there is no close, or anything that ``read_bar_columns`` refuses.
+    """
+    return clean_bars(read_bar_columns(source, BAR_COLUMNS, symbols), source, repairs)
+
+
+def clean_bars(bars: pl.DataFrame, source: Path, repairs: Repairs) -> pl.DataFrame:
+    """Leave out bars without a positive close; take other impossible values for missing."""
+    if "close" not in bars.columns:
+        raise DataError(f"{source}: no column 'close' that all files have; expected bars with at least ts and close")
+    columns = [name for name in BAR_COLUMNS if name in bars.columns]
+    prices = [name for name in columns if name != "volume"]
+    valid = [pl.when(pl.col(name).is_finite() & (pl.col(name) > 0)).then(pl.col(name)).alias(name) for name in prices]
+    if "volume" in columns:
+        volume = pl.col("volume")
+        valid.append(pl.when(volume.is_finite() & (volume >= 0)).then(volume))
+    cleaned = bars.with_columns(valid)
+    worse = cleaned.null_count().row(0, named=True)
+    repairs.note(
+        "impossible or missing values taken for missing, in",
+        [f"{name} ({worse[name]})" for name in columns if name != "close" and worse[name]],
+    )
+    repairs.note(
+        "bars without a positive close left out, of",
+        cleaned.filter(pl.col("close").is_null())[SYMBOL].unique().sort().to_list(),
+    )
+    cleaned = cleaned.filter(pl.col("close").is_not_null())
+    if cleaned.is_empty():
+        raise DataError(f"{source}: no bar has a positive close; expected prices")
+    empty = [name for name in columns if cleaned[name].null_count() == len(cleaned)]
+    repairs.note("empty columns left out", empty)
+    return cleaned.drop(empty)
+
+
+def resample_bars(bars: pl.DataFrame, every: str, interval_us: int) -> pl.DataFrame:
+    """Gather bars to longer ones; a bar's time is that of its beginning, ``[ts, ts + every)``.
+
+    Raises
+    ------
+    UsageError
+        If ``every`` is no multiple of the bars' interval.
+    """
+    try:
+        every_us = parse_duration(every)
+    except ValueError as error:
+        raise UsageError(f"resample: {error}") from None
+    if every_us % interval_us:
+        raise UsageError(f"resample {every}: expected a multiple of the bar interval {format_duration(interval_us)}")
+    column = {name: pl.col(name) for name in BAR_COLUMNS if name in bars.columns}
+    gathered = {
+        "open": pl.col("open").drop_nulls().first(),
+        "high": pl.col("high").max(),
+        "low": pl.col("low").min(),
+        "close": pl.col("close").last(),
+        "volume": pl.col("volume").sum(),
+        "vwap": _weighted_vwap("volume" in column),
+    }
+    grouped = bars.group_by_dynamic(TIME, every=f"{every_us}us", group_by=SYMBOL)
+    return grouped.agg(**{name: gathered[name] for name in column})
+
+
+def bar_facts(bars: pl.DataFrame) -> BarFacts:
+    """Return what is known of the bars; their interval is inferred and checked."""
+    times = {str(part[SYMBOL][0]): part[TIME].to_physical().to_numpy() for part in bars.partition_by(SYMBOL)}
+    return BarFacts(
+        columns=frozenset(BAR_COLUMNS).intersection(bars.columns),
+        interval_us=bar_interval(times, None),
+        n_symbols=len(times),
+    )
+
+
+def _weighted_vwap(has_volume: bool) -> pl.Expr:  # noqa: FBT001 - one private caller
+    vwap = pl.col("vwap")
+    if not has_volume:
+        return vwap.mean()
+    weight = pl.col("volume") + 1e-9
+    return (vwap * weight).sum() / (weight * vwap.is_not_null()).sum()
