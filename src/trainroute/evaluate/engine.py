@@ -105,7 +105,10 @@ class _Engine:
                 step.advance()
         ordered = [found[t.name] for t in self.panel.targets]
         if not any(np.isfinite(item.scores.score) for item in ordered):
-            raise EvidenceError(f"no target in {self.data_dir} has rows to test on; longer history is needed")
+            raise EvidenceError(
+                f"no target in {self.data_dir} can be measured: none has both a safe feature and labels of different "
+                "values in a test fold; see METRICS/leakage.json or give longer history"
+            )
         posteriors = {item.target.name: target_posteriors(item.scores) for item in ordered}
         pooled = pooled_posterior([item.scores for item in ordered])
         feature_sets = {item.target.name: self._feature_set(i, item, kept_apart) for i, item in enumerate(ordered)}

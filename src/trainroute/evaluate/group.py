@@ -116,6 +116,8 @@ def _scores(data: GroupInput, rows: TestRows, allowed: NDArray[np.bool_], top_m:
     for i, target in enumerate(data.targets):
         own = data.owner == i
         outcome = _outcome(data, rows, data.group.targets[i])
+        if not allowed[i].any():
+            outcome[:] = np.nan  # no safe feature: nothing is measured, instead of a score of one half
         scores.append(
             score_target(
                 target,

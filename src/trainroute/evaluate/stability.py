@@ -4,8 +4,8 @@
    independent label windows that span has. The features beyond noise in it, at most ``top_k``, are its selection.
 2. Each pair of snapshots that share no time gives a Jaccard overlap of signed selections, corrected for chance, and a
    Kendall tau of the importances over their union (`_agreement`). 0 is chance, 1 is equal.
-3. Evidence of change is predictive: the correlation that the ridge model of one snapshot has with the labels of the
-   next one varies by more than its sampling error, and falls to less than half of its best (`changed`).
+3. Evidence of change is predictive: the correlation that the ridge model of one span has with the labels of the next
+   varies by more than its sampling error, and somewhere is surely less than half of its mean (`changed`).
 4. `classify` applies the rules of SPEC section 4 in order. Without evidence of change nothing is DRIFTING or DIVERGED.
 
 References
@@ -112,7 +112,8 @@ def changed(spans: Sequence[Moments], windows: Floats, mask: Mask) -> NDArray[np
     Returns
     -------
     ndarray of shape (k, n_columns), bool
-        Cochran's Q over the correlations of each span's model with the next span's labels.
+        Whether Cochran's Q over the correlations of each span's model with the next span's labels is significant, and
+        at least one of them lies below half of their mean by more than its sampling error.
     """
     r = np.stack([path_correlation(ridge_path(a, (mask,), _PENALTY), b)[0] for a, b in pairwise(spans)])
     weight = np.maximum(windows[1:] - 3.0, 0.0)[:, :, None]
@@ -120,7 +121,9 @@ def changed(spans: Sequence[Moments], windows: Floats, mask: Mask) -> NDArray[np
     mean = (weight * z).sum(0) / np.maximum(weight.sum(0), 1e-12)
     q = (weight * (z - mean) ** 2).sum(0)
     unlikely = chi2.sf(q, max(len(r) - 1, 1)) < CHANGE_SIGNIFICANCE
-    found: NDArray[np.bool_] = unlikely & (r.min(0) < 0.5 * r.max(0))
+    reach = norm.isf(CHANGE_SIGNIFICANCE) / np.sqrt(np.maximum(weight, 1e-12))
+    fails = ((z + reach) < 0.5 * mean).any(0)
+    found: NDArray[np.bool_] = unlikely & fails
     return found
 
 
