@@ -1,6 +1,6 @@
 """Load a panel, check it, split it in time; build one from bars."""
 
-from trainroute.panel.bars import load_bars
+from trainroute.panel.bars import load_bars, read_bar_columns
 from trainroute.panel.load import load_panel
 from trainroute.panel.manifest import PrepareManifest, read_prepare_manifest
 from trainroute.panel.panel import Panel, SymbolRows, Target
@@ -17,6 +17,7 @@ __all__ = [
     "data_fingerprint",
     "load_bars",
     "load_panel",
+    "read_bar_columns",
     "read_prepare_manifest",
     "recompute_features",
 ]

@@ -19,7 +19,7 @@ from trainroute.config.schema import DataConfig
 from trainroute.errors import ConfigError, DataError
 from trainroute.panel.columns import Columns, TargetColumn, choose_columns
 from trainroute.panel.durations import parse_duration
-from trainroute.panel.manifest import read_prepare_manifest
+from trainroute.panel.manifest import PrepareManifest, read_prepare_manifest
 from trainroute.panel.panel import Panel, SymbolRows, Target
 from trainroute.panel.reading import SymbolFrame, SymbolReader
 from trainroute.panel.repairs import Repairs
@@ -88,7 +88,8 @@ def load_panel(
     """
     repairs = Repairs()
     sources = [(source, source.schema()) for source in find_sources(data_dir, symbols)]
-    columns = choose_columns(sources, config, read_prepare_manifest(data_dir), targets=targets, features=features)
+    manifest = read_prepare_manifest(data_dir)
+    columns = choose_columns(sources, config, manifest, targets=targets, features=features)
     repairs.note("columns without numbers left out", columns.not_numeric)
     counters = [ClassCounter(target) for target in columns.targets]
     extremes = _Extremes(low=np.full(len(columns.features), np.nan, dtype=np.float32))
@@ -98,7 +99,7 @@ def load_panel(
         for frame in reader:
             reads.append(_take(frame, columns, counters, extremes, repairs))
             step.advance()
-    interval = bar_interval({read.frame.symbol: read.frame.time for read in reads}, _configured_interval(config))
+    interval = _interval(reads, config, manifest)
     panel_targets, ends = _describe(columns.targets, counters, interval)
     kept = _useful(columns.features, extremes, repairs)
     timestamps = np.unique(np.concatenate([read.frame.time for read in reads]))
@@ -126,13 +127,14 @@ def _take(
     return _Read(frame=frame, targets=labels)
 
 
-def _configured_interval(config: DataConfig) -> int | None:
-    if config.bar_interval is None:
-        return None
+def _interval(reads: Sequence[_Read], config: DataConfig, manifest: PrepareManifest | None) -> int:
+    if config.bar_interval is None and manifest is not None:
+        return manifest.bar_interval_us
     try:
-        return parse_duration(config.bar_interval)
+        configured = None if config.bar_interval is None else parse_duration(config.bar_interval)
     except ValueError as error:
         raise ConfigError(f"data.bar_interval: {error}") from None
+    return bar_interval({read.frame.symbol: read.frame.time for read in reads}, configured)
 
 
 def _describe(

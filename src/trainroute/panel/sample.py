@@ -8,7 +8,7 @@ import polars as pl
 from trainroute.errors import MissingLibraryError
 from trainroute.panel.bars import SYMBOL, TIME, TIME_TYPE
 from trainroute.panel.prepare.build import PrepareSummary, prepare_bars
-from trainroute.panel.prepare.clean import clean_bars
+from trainroute.panel.prepare.clean import bar_facts, clean_bars
 from trainroute.panel.repairs import Repairs
 from trainroute.progress import Progress, SilentProgress
 
@@ -46,7 +46,7 @@ def write_sample(
     bars = long.select(SYMBOL, pl.col("Date").cast(TIME_TYPE).alias(TIME), pl.col("close").cast(pl.Float64))
     repairs = Repairs()
     clean = clean_bars(bars.sort(SYMBOL, TIME), path, repairs)
-    return prepare_bars(clean, data_dir, targets=SAMPLE_TARGETS, repairs=repairs, progress=progress)
+    return prepare_bars(clean, bar_facts(clean), data_dir, targets=SAMPLE_TARGETS, repairs=repairs, progress=progress)
 
 
 def _packaged_file() -> Path:

@@ -89,13 +89,14 @@ def prepare(
         raise UsageError(f"data directory {data_dir} lies in the source {source}; choose another one")
     repairs = Repairs()
     bars = read_bars(source, symbols, repairs)
-    if resample is not None:
-        bars = resample_bars(bars, resample, bar_facts(bars).interval_us)
-    return prepare_bars(bars, data_dir, targets=targets, resample=resample, repairs=repairs, progress=progress)
+    bars, interval_us = (bars, None) if resample is None else resample_bars(bars, resample)
+    facts = bar_facts(bars, interval_us)
+    return prepare_bars(bars, facts, data_dir, targets=targets, resample=resample, repairs=repairs, progress=progress)
 
 
 def prepare_bars(
     bars: pl.DataFrame,
+    facts: BarFacts,
     data_dir: Path,
     *,
     targets: Sequence[str] | None,
@@ -104,7 +105,6 @@ def prepare_bars(
     progress: Progress = SilentProgress(),  # noqa: B008 - stateless
 ) -> PrepareSummary:
     """Do the same with clean bars in memory: ``symbol``, ``ts`` and bar columns, sorted by symbol and time."""
-    facts = bar_facts(bars)
     names = default_targets(facts.interval_us) if targets is None else dict.fromkeys(targets)
     requests = [parse_target(name, facts.interval_us) for name in names]
     features = compute_features(bars, facts, progress)
@@ -164,7 +164,7 @@ def _write(table: pl.DataFrame, data_dir: Path, manifest: PrepareManifest, progr
             path = data_dir / manifest.files[str(part[SYMBOL][0])]
             path.parent.mkdir(exist_ok=True)
             unfinished = path.with_suffix(".tmp")
-            part.drop(SYMBOL).write_parquet(unfinished)
+            part.drop(SYMBOL).write_parquet(unfinished, compression="lz4")
             unfinished.replace(path)
             step.advance()
 

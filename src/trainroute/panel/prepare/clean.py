@@ -59,14 +59,21 @@ def clean_bars(bars: pl.DataFrame, source: Path, repairs: Repairs) -> pl.DataFra
     return cleaned.drop(empty)
 
 
-def resample_bars(bars: pl.DataFrame, every: str, interval_us: int) -> pl.DataFrame:
+def resample_bars(bars: pl.DataFrame, every: str) -> tuple[pl.DataFrame, int]:
     """Gather bars to longer ones; a bar's time is that of its beginning, ``[ts, ts + every)``.
+
+    Returns
+    -------
+    DataFrame
+    int
+        The new interval (µs).
 
     Raises
     ------
     UsageError
         If ``every`` is no multiple of the bars' interval.
     """
+    interval_us = bar_facts(bars).interval_us
     try:
         every_us = parse_duration(every)
     except ValueError as error:
@@ -83,15 +90,15 @@ def resample_bars(bars: pl.DataFrame, every: str, interval_us: int) -> pl.DataFr
         "vwap": _weighted_vwap("volume" in column),
     }
     grouped = bars.group_by_dynamic(TIME, every=f"{every_us}us", group_by=SYMBOL)
-    return grouped.agg(**{name: gathered[name] for name in column})
+    return grouped.agg(**{name: gathered[name] for name in column}), every_us
 
 
-def bar_facts(bars: pl.DataFrame) -> BarFacts:
-    """Return what is known of the bars; their interval is inferred and checked."""
+def bar_facts(bars: pl.DataFrame, interval_us: int | None = None) -> BarFacts:
+    """Return what is known of the bars; an interval that is not given is inferred and checked."""
     times = {str(part[SYMBOL][0]): part[TIME].to_physical().to_numpy() for part in bars.partition_by(SYMBOL)}
     return BarFacts(
         columns=frozenset(BAR_COLUMNS).intersection(bars.columns),
-        interval_us=bar_interval(times, None),
+        interval_us=bar_interval(times, None) if interval_us is None else interval_us,
         n_symbols=len(times),
     )
 

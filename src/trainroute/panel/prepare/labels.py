@@ -124,4 +124,4 @@ def label_columns(bars: pl.DataFrame, requests: Sequence[TargetRequest], facts: 
     windows = {request.horizon: Window(bars=request.bars, facts=facts) for request in requests}
     labels = [request.kind.label(windows[request.horizon], request.size).alias(request.name) for request in requests]
     ends = {request.label_end: pl.col(TIME).shift(-windows[request.horizon].last) for request in requests}
-    return bars.lazy().select(*labels, **ends).collect()
+    return bars.select(*labels, **ends)

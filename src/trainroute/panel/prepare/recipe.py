@@ -56,8 +56,7 @@ def compute_features(
     pieces = bars.partition_by(SYMBOL, maintain_order=True)
     with progress.step("Computing features", len(pieces) + 1) as step:
         for piece in pieces:
-            lazy = with_helpers(piece, facts).lazy().select(SYMBOL, TIME, *own)
-            parts.append(lazy.collect())
+            parts.append(with_helpers(piece, facts).select(SYMBOL, TIME, *own))
             step.advance()
         frame = pl.concat(parts)
         frame = frame.with_columns(_expressions("panel", facts))

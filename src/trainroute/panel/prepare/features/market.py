@@ -11,7 +11,7 @@ from trainroute.panel.prepare.group import BarFacts, FeatureGroup
 class Market(FeatureGroup):
     """Means over the symbols that have a bar at the same time; null where fewer than five have a value.
 
-    ``market_ret_k``, ``market_vol_20``: means of ``ret_k`` and ``vol_20``. ``dispersion_1``: standard deviation of
+    ``market_ret_1``, ``market_vol_20``: means of ``ret_1`` and ``vol_20``. ``dispersion_1``: standard deviation of
     ``ret_1`` over symbols. ``excess_ret_20``: ``ret_20`` above the mean.
     """
 
@@ -24,7 +24,6 @@ class Market(FeatureGroup):
             return {}
         return {
             "market_ret_1": _where_enough("ret_1", pl.col("ret_1").mean()),
-            "market_ret_20": _where_enough("ret_20", pl.col("ret_20").mean()),
             "market_vol_20": _where_enough("vol_20", pl.col("vol_20").mean()),
             "dispersion_1": _where_enough("ret_1", pl.col("ret_1").std()),
             "excess_ret_20": _where_enough("ret_20", pl.col("ret_20") - pl.col("ret_20").mean()),

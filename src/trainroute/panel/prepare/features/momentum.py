@@ -1,4 +1,4 @@
-"""Past returns, their trend and their share of gains."""
+"""Past returns and their trend."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import polars as pl
 
 from trainroute.panel.prepare.group import RETURN, BarFacts, FeatureGroup, ratio
 
-_LOOKBACKS = (1, 2, 5, 10, 20, 60)
+_LOOKBACKS = (1, 5, 10, 20, 60)
 _RSI_BARS = 14
 
 
@@ -15,7 +15,6 @@ class Momentum(FeatureGroup):
 
     ``ret_k``: log return over k bars. ``ret_60_5``: from 60 to 5 bars ago. ``ema_gap_12_26``: difference of two
     exponential means of the log close, in units of ``vol_20``. ``rsi_14``: Wilder's relative strength, 0 to 1.
-    ``up_share_20``: share of bars that rose.
 
     References
     ----------
@@ -36,5 +35,4 @@ class Momentum(FeatureGroup):
             "ret_60_5": log_close.shift(5) - log_close.shift(60),
             "ema_gap_12_26": ratio(gap, move.rolling_std(20)),
             "rsi_14": ratio(gains, swings),
-            "up_share_20": (move > 0).cast(pl.Float64).rolling_mean(20),
         }

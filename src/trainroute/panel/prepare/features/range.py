@@ -5,14 +5,14 @@ from math import log
 
 import polars as pl
 
-from trainroute.panel.prepare.group import RANGE, BarFacts, FeatureGroup, log_ratio, ratio
+from trainroute.panel.prepare.group import RANGE, BarFacts, FeatureGroup, ratio
 
 
 class Range(FeatureGroup):
     """What the inside of bars tells.
 
-    ``range_1``: log(high / low). ``parkinson_k``: Parkinson's volatility over k bars. ``range_ratio_20``: log of the
-    last range to the mean of 20. ``garman_klass_20``: Garman and Klass's volatility. ``gap_1``: log(open / previous
+    ``range_1``: log(high / low). ``parkinson_20``: Parkinson's volatility. ``range_ratio_20``: the last
+    range over the mean of 20. ``garman_klass_20``: Garman and Klass's volatility. ``gap_1``: log(open / previous
     close). ``body_1``: log(close / open). ``close_in_bar``: where the close lies between low (0) and high (1).
 
     References
@@ -33,9 +33,9 @@ class Range(FeatureGroup):
             span = pl.col(RANGE)
             found |= {
                 "range_1": span,
-                "range_ratio_20": log_ratio(span, span.rolling_mean(20)),
+                "range_ratio_20": ratio(span, span.rolling_mean(20)),
                 "close_in_bar": ratio(close - low, pl.col("high") - low),
-                **{f"parkinson_{bars}": ((span**2).rolling_mean(bars) / (4 * log(2))).sqrt() for bars in (5, 20)},
+                "parkinson_20": ((span**2).rolling_mean(20) / (4 * log(2))).sqrt(),
             }
         if facts.have("open"):
             body = (close / pl.col("open")).log()
