@@ -18,6 +18,7 @@ from trainroute.evaluate.design import LabelColumns, Scale, standardised
 from trainroute.panel import Panel, SymbolRows, WalkForward
 
 Floats = NDArray[np.float64]
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,18 +74,24 @@ class Sums:
     n_features: int
 
     def moments(self, first: int, last: int) -> Moments:
-        """Return the centred moments of the rows in buckets ``first`` … ``last - 1``, per symbol."""
+        """Return the centred moments of the rows in buckets ``first`` … ``last - 1``, per symbol.
+
+        A column whose variance is within the rounding of float32 sums is constant: its moments are exactly 0.
+        """
         total = self.products[:, first:last].sum(1, dtype=np.float64)
         n = total[:, 0, 0]
         sums = total[:, 0, 1:]
         mean = np.divide(sums, n[:, None], out=np.zeros_like(sums), where=n[:, None] > 0)
         centred = total[:, 1:, 1:] - sums[:, :, None] * mean[:, None, :]
+        raw = np.einsum("kii->ki", total)[:, 1:]
+        constant = np.einsum("kii->ki", centred) <= _ROUNDING * raw
+        centred[constant[:, :, None] | constant[:, None, :]] = 0.0
         f = self.n_features
         return Moments(
             n=n,
             xx=centred[:, :f, :f],
             xy=centred[:, :f, f:],
-            yy=np.maximum(np.einsum("kii->ki", centred)[:, f:], 0.0),
+            yy=np.einsum("kii->ki", centred)[:, f:],
         )
 
 

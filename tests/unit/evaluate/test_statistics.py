@@ -28,7 +28,7 @@ def sums(panel: Panel, split: WalkForward) -> Sums:
     before = int(split.boundaries[split.first_test])
     scale, columns = feature_scale(panel, before), label_columns(panel, before)
     (group,) = target_groups(panel)
-    return accumulate(panel, group, split, scale, columns, list(range(len(panel.targets))))
+    return accumulate(panel, group, split, scale, columns, np.arange(len(panel.targets)))
 
 
 def training_rows(panel: Panel, split: WalkForward, symbol: int, fold: int) -> np.ndarray:
@@ -151,3 +151,22 @@ def test_scale_uses_no_row_from_the_first_test_block_on(panel: Panel, split: Wal
     again = feature_scale(panel_of(changed, [t.name for t in panel.targets], 5), before)
     np.testing.assert_array_equal(again.centre, scale.centre)
     np.testing.assert_array_equal(again.spread, scale.spread)
+
+
+def test_a_constant_feature_has_no_moments_and_no_coefficient() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(300, 3)).astype(np.float32)
+    features[:, 1] = 7.7
+    features[200:, 1] = 9.0
+    labels = (features[:, :1] > 0).astype(np.float32)
+    panel = panel_of([symbol_rows("A", features, labels, 2)], ["y_a_2d"], 2)
+    split = WalkForward.build(panel.timestamps, n_blocks=6, initial_train_blocks=3, holdout_fraction=0.1, embargo_us=0)
+    (group,) = target_groups(panel)
+    before = int(split.boundaries[1])
+    scale, columns = feature_scale(panel, before), label_columns(panel, before)
+    moments = accumulate(panel, group, split, scale, columns, np.arange(1)).moments(0, 3)
+    assert not moments.xx[0, 1].any()
+    assert not moments.xy[0, 1].any()
+    path = ridge_path(moments, masks(np.ones((1, 3), bool)))
+    assert not path[:, :, 1].any()
+    assert np.isfinite(path).all()

@@ -35,7 +35,7 @@ def walk(panel: Panel, allowed: np.ndarray | None = None) -> tuple[TestRows, Pre
     before = int(split.boundaries[split.first_test])
     scale, columns = feature_scale(panel, before), label_columns(panel, before)
     n_targets, n_features = len(panel.targets), len(panel.features)
-    sums = accumulate(panel, group, split, scale, columns, list(range(n_targets)))
+    sums = accumulate(panel, group, split, scale, columns, np.arange(n_targets))
     if allowed is None:
         allowed = np.ones((n_targets, n_features), bool)
     fits = fit_folds(sums, split, np.arange(n_targets), allowed, n_features, HORIZON)

@@ -43,7 +43,7 @@ class Recompute(LeakCheck):
                     feature=name,
                     target=None,
                     status=LeakageStatus.BLOCKED,
-                    statistic=round(differing[i] / compared, 6),
+                    statistic=round(float(differing[i]) / compared, 6),
                     threshold=0.0,
                     rows=compared,
                     detail=f"{differing[i]} of {compared} values change when later bars are cut off, e.g. {example[i]}",
