@@ -98,7 +98,7 @@ class Ensemble(Family):
     min_rows: ClassVar[int] = 300
     requires: ClassVar[tuple[str, ...]] = ("lightgbm", "sklearn")
     fixed_seconds: ClassVar[float] = 0.2
-    seconds_per_million_rows: ClassVar[float] = 120.0
+    seconds_per_million_rows: ClassVar[float] = 220.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {
             "learning_rate": 0.05,

@@ -41,7 +41,7 @@ class LightGBM(Family):
     min_rows: ClassVar[int] = 200
     requires: ClassVar[tuple[str, ...]] = ("lightgbm",)
     fixed_seconds: ClassVar[float] = 0.05
-    seconds_per_million_rows: ClassVar[float] = 40.0
+    seconds_per_million_rows: ClassVar[float] = 80.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {
             "learning_rate": 0.05,

@@ -67,7 +67,7 @@ class XGBoost(Family):
     min_rows: ClassVar[int] = 200
     requires: ClassVar[tuple[str, ...]] = ("xgboost",)
     fixed_seconds: ClassVar[float] = 0.1
-    seconds_per_million_rows: ClassVar[float] = 60.0
+    seconds_per_million_rows: ClassVar[float] = 120.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {
             "learning_rate": 0.05,

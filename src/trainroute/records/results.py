@@ -1,11 +1,13 @@
-"""What training one family of one job ended in."""
+"""What training ended in: a row per job × family, the manifest of each model, the report of the run."""
 
 from enum import StrEnum
+from typing import Any
 
 from trainroute.records.plan import Record
-from trainroute.records.vocabulary import Stage
+from trainroute.records.vocabulary import RouteState, Stage, Task, TrainingType
 
 TRAINING_REPORT_SCHEMA_VERSION = 1
+MODEL_MANIFEST_SCHEMA_VERSION = 1
 
 
 class FamilyState(StrEnum):
@@ -20,16 +22,20 @@ class FamilyState(StrEnum):
 
 
 class FamilyResult(Record, frozen=True, kw_only=True):
-    """One row of the ledger.
+    """One job × family.
 
-    ``score`` is the concordance on the final holdout in [0, 1] (0.5 = no skill), None where it cannot be measured.
-    ``artifact`` is relative to the output directory.
+    ``score`` is the concordance on the final holdout in [0, 1] (0.5 = no skill), None where it cannot be measured;
+    ``expected_score`` is what routing expected of the job. ``seconds`` and ``peak_memory_bytes`` are of the last
+    attempt. ``artifact`` is relative to the output directory. ``reason`` says why there is no model, or no score.
     """
 
     job_id: str
     family: str
     stage: Stage
     state: FamilyState
+    target: str
+    symbol: str | None = None
+    route: RouteState
     attempts: int = 0
     seconds: float | None = None
     peak_memory_bytes: int | None = None
@@ -37,3 +43,110 @@ class FamilyResult(Record, frozen=True, kw_only=True):
     expected_score: float | None = None
     artifact: str | None = None
     reason: str | None = None
+
+
+class SymbolScore(Record, frozen=True, kw_only=True):
+    """Concordance of one symbol on the holdout; ``score`` is None where no pair of rows can be compared."""
+
+    score: float | None
+    pairs: float
+    rows: int
+
+
+class TrainingWindow(Record, frozen=True, kw_only=True):
+    """The rows that a model has seen.
+
+    ``first`` and ``last`` are their timestamps, ``last_label_end`` the end of the latest label (µs since 1970, UTC).
+    ``validation_rows`` of the ``rows`` decided when to stop or how to weigh; ``purged_rows`` were left out because
+    their label reaches into the validation rows or the holdout.
+    """
+
+    first: int
+    last: int
+    last_label_end: int
+    rows: int
+    validation_rows: int
+    purged_rows: int
+
+
+class HoldoutScores(Record, frozen=True, kw_only=True):
+    """How a model did on the final holdout: per symbol, and their mean by effective pairs (pairs per row)."""
+
+    start: int
+    rows: int
+    score: float | None
+    symbols: dict[str, SymbolScore]
+
+
+class ModelManifest(Record, frozen=True, kw_only=True):
+    """``manifest.json`` of a model: what it is, what it read, how it did, and the hash of each of its files.
+
+    ``features`` stand in the order of the model's columns. ``classes`` are the label values of its outputs, ascending.
+    Nothing in it depends on the time or the place of the run.
+    """
+
+    schema_version: int
+    plan_id: str
+    job_id: str
+    target: str
+    symbol: str | None
+    training_type: TrainingType
+    family: str
+    task: Task
+    classes: tuple[float, ...]
+    features: tuple[str, ...]
+    preprocessing: dict[str, str]
+    training_symbols: tuple[str, ...]
+    window: TrainingWindow
+    holdout: HoldoutScores
+    hyperparameters: dict[str, float | int | str | bool | None]
+    details: dict[str, float | int | str]
+    seed: int
+    data_fingerprint: str
+    versions: dict[str, str]
+    files: dict[str, str]
+
+
+class FamilyCounts(Record, frozen=True, kw_only=True):
+    """How the planned jobs of one family ended, and what they took."""
+
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    not_planned: int = 0
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+
+
+class RouteSkill(Record, frozen=True, kw_only=True):
+    """What routing expected of the models of one route, and what they did on the holdout (means over models)."""
+
+    models: int
+    expected_score: float
+    realised_score: float
+
+
+class TrainingReport(Record, frozen=True, kw_only=True):
+    """``globals/training_report.json``.
+
+    ``planned`` and ``executed`` count job × family; every one that was planned and not executed is in ``gaps`` as
+    ``job_id × family: reason``. ``left_over_models`` are folders of jobs that this plan does not have.
+    """
+
+    schema_version: int
+    plan_id: str
+    run_id: str
+    generated_at: str
+    planned: int
+    executed: int
+    nothing_to_train: str | None
+    families: dict[str, FamilyCounts]
+    routes: dict[str, RouteSkill]
+    gaps: tuple[str, ...]
+    families_not_built: tuple[str, ...]
+    left_over_models: tuple[str, ...]
+    results: tuple[FamilyResult, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields in their order, for the artifact writer."""
+        return {name: getattr(self, name) for name in self.keys()}

@@ -1,0 +1,123 @@
+"""Worker processes on this machine.
+
+1. Items wait in their order. The first one starts as soon as a worker and its threads are free; none overtakes it.
+2. A worker is started when it is first needed, and replaced when it has died or was stopped.
+3. Several times a second each running item is held against its time and memory limit; one beyond it is stopped.
+"""
+
+import heapq
+import itertools
+import queue
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from trainroute.train.executors.base import Event, Executor, Finished, Started, WorkItem
+from trainroute.train.executors.process import Answer, WorkerProcess
+from trainroute.train.messages import WorkerSetup
+
+_LOOK_EVERY_SECONDS = 0.05
+
+
+class LocalExecutor(Executor):
+    """A pool of worker processes.
+
+    Parameters
+    ----------
+    setup : WorkerSetup
+    environments : sequence of mapping
+        One per worker: variables on top of this process's own, such as the GPU that it may see.
+    threads : int
+        Threads of all running items together. An item that wants more gets all of them.
+    logs : Path
+        Folder for the workers' standard error while they run.
+    """
+
+    def __init__(
+        self, setup: WorkerSetup, *, environments: Sequence[Mapping[str, str]], threads: int, logs: Path
+    ) -> None:
+        self._setup = setup
+        self._threads = threads
+        self._logs = logs
+        self._places: dict[int, WorkerProcess | None] = dict.fromkeys(range(len(environments)))
+        self._environments = environments
+        self._waiting: list[tuple[tuple[int, ...], int, WorkItem]] = []
+        self._counter = itertools.count()
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._looked = time.monotonic()
+
+    def submit(self, item: WorkItem) -> None:
+        """Add an item."""
+        heapq.heappush(self._waiting, (item.order, next(self._counter), item))
+
+    def events(self) -> Iterator[Event]:
+        """Yield what happens until nothing is left to run."""
+        while self._waiting or self._busy():
+            yield from self._start_what_fits()
+            yield from self._take_answer()
+            if time.monotonic() - self._looked >= _LOOK_EVERY_SECONDS:
+                yield from self._stop_what_exceeds()
+                self._looked = time.monotonic()
+
+    def close(self) -> None:
+        """Kill all workers."""
+        for place, worker in self._places.items():
+            if worker is not None:
+                worker.kill()
+            self._places[place] = None
+
+    def _busy(self) -> list[WorkerProcess]:
+        return [worker for worker in self._places.values() if worker is not None and worker.item is not None]
+
+    def _start_what_fits(self) -> Iterator[Event]:
+        while self._waiting and len(busy := self._busy()) < len(self._places):
+            in_use = sum(self._threads_of(worker.item) for worker in busy if worker.item is not None)
+            if busy and in_use + self._threads_of(self._waiting[0][-1]) > self._threads:
+                return
+            item = heapq.heappop(self._waiting)[-1]
+            yield Started(item)
+            self._free_worker().start(item)
+
+    def _threads_of(self, item: WorkItem) -> int:
+        return min(item.resources.threads, self._threads)
+
+    def _free_worker(self) -> WorkerProcess:
+        idle = [worker for worker in self._places.values() if worker is not None and worker.item is None]
+        if idle:
+            return idle[0]
+        place = next(place for place, worker in self._places.items() if worker is None)
+        log = self._logs / f"worker_{place}.log"
+        worker = WorkerProcess(self._setup, self._environments[place], log, self._answers)
+        self._places[place] = worker
+        return worker
+
+    def _take_answer(self) -> Iterator[Event]:
+        try:
+            answer = self._answers.get(timeout=_LOOK_EVERY_SECONDS)
+        except queue.Empty:
+            return
+        if answer.worker not in self._places.values():
+            return
+        if answer.line is not None:
+            yield Finished(*answer.worker.finish(answer.line))
+        else:
+            yield from self._remove(answer.worker)
+
+    def _stop_what_exceeds(self) -> Iterator[Event]:
+        for worker in self._busy():
+            failure = worker.overdue()
+            if failure is not None and worker.item is not None:
+                item = worker.item
+                self._vacate(worker)
+                yield Finished(item, worker.stop(failure))
+
+    def _remove(self, worker: WorkerProcess) -> Iterator[Event]:
+        self._vacate(worker)
+        item, reply = worker.item, worker.stop()
+        if item is not None:
+            yield Finished(item, reply)
+
+    def _vacate(self, worker: WorkerProcess) -> None:
+        for place, known in self._places.items():
+            if known is worker:
+                self._places[place] = None

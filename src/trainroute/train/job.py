@@ -1,0 +1,128 @@
+"""Run one family of one job. The same function on this machine and on a cluster.
+
+1. Choose the rows (`rows.py`): purged training rows, purged validation rows, holdout rows.
+2. Fit the family on the features of the job.
+3. Score the model on the holdout (`scoring.py`), per symbol and pooled.
+4. Save it with its manifest (`artifact.py`).
+"""
+
+from pathlib import Path
+
+from trainroute.errors import MissingLibraryError, TrainingError
+from trainroute.families import FAMILIES, FitContext, FittedModel, Hyperparameter
+from trainroute.panel import Target
+from trainroute.records.plan import Record, TrainingJob
+from trainroute.records.results import MODEL_MANIFEST_SCHEMA_VERSION, HoldoutScores, ModelManifest
+from trainroute.records.vocabulary import Task
+from trainroute.train.artifact import library_versions, model_folder, save_model
+from trainroute.train.rows import JobRows, job_rows, take_training_rows, training_symbols, window
+from trainroute.train.scoring import score_holdout
+from trainroute.train.store import PanelStore
+
+_PREPROCESSING = {"dtype": "float32", "missing": "NaN", "scaling": "inside the model"}
+
+
+class JobTask(Record, frozen=True, kw_only=True):
+    """One family of one job, with all that its run needs to know beside the panel."""
+
+    job: TrainingJob
+    family: str
+    features: tuple[str, ...]
+    hyperparameters: dict[str, Hyperparameter]
+    seed: int
+    threads: int
+    plan_id: str
+
+
+class JobDone(Record, frozen=True, kw_only=True):
+    """What a run of a job ended in: the score on the holdout, or why there is none, and where the model lies."""
+
+    score: float | None
+    unscored: str | None
+    folder: str
+
+
+def run_job(task: JobTask, store: PanelStore, models: Path) -> JobDone:
+    """Train, score and save one family of one job.
+
+    Parameters
+    ----------
+    task : JobTask
+    store : PanelStore
+        The panel of the run.
+    models : Path
+        The model is saved in ``models/<job_id>/<family>``.
+
+    Raises
+    ------
+    MissingLibraryError
+        If a library of the family is not installed.
+    TrainingError
+        If the job's rows cannot teach, the model predicts no numbers, or it cannot be saved.
+    """
+    family = FAMILIES.get(task.family)
+    missing = family.missing_libraries()
+    if missing:
+        raise MissingLibraryError(f"{family.name} needs {', '.join(missing)}; {family.install_hint()}")
+    target = store.index.targets[store.target_number[task.job.target]]
+    rows = job_rows(store, task.job, min_rows=family.min_rows)
+    if not len(rows.train):
+        raise TrainingError(
+            f"{family.name}: no training rows: no label of {task.job.target!r} has ended before the holdout"
+        )
+    model = family().fit(
+        take_training_rows(store, rows.train, task.features, target),
+        take_training_rows(store, rows.validation, task.features, target),
+        context=_context(task, target),
+    )
+    scores = score_holdout(store, model, target, rows.holdout, task.features, threads=task.threads)
+    manifest = _manifest(task, target, store, rows, scores, model)
+    folder = model_folder(models, task.job.job_id, family.name)
+    save_model(folder, model, manifest)
+    return JobDone(score=scores.score, unscored=_why_unscored(scores), folder=str(folder.relative_to(models)))
+
+
+def _context(task: JobTask, target: Target) -> FitContext:
+    return FitContext(
+        task=target.task,
+        n_classes=0 if target.task is Task.REGRESSION else len(target.classes),
+        seed=task.seed,
+        threads=task.threads,
+        hyperparameters=task.hyperparameters,
+    )
+
+
+def _manifest(
+    task: JobTask, target: Target, store: PanelStore, rows: JobRows, scores: HoldoutScores, model: FittedModel
+) -> ModelManifest:
+    family = FAMILIES.get(task.family)
+    return ModelManifest(
+        schema_version=MODEL_MANIFEST_SCHEMA_VERSION,
+        plan_id=task.plan_id,
+        job_id=task.job.job_id,
+        target=target.name,
+        symbol=task.job.symbol,
+        training_type=task.job.training_type,
+        family=family.name,
+        task=target.task,
+        classes=target.classes,
+        features=task.features,
+        preprocessing=_PREPROCESSING,
+        training_symbols=tuple(sorted(training_symbols(task.job))),
+        window=window(store, rows, target),
+        holdout=scores,
+        hyperparameters=task.hyperparameters,
+        details=dict(model.details),
+        seed=task.seed,
+        data_fingerprint=store.index.fingerprint,
+        versions=library_versions(family),
+        files={},
+    )
+
+
+def _why_unscored(scores: HoldoutScores) -> str | None:
+    if scores.score is not None:
+        return None
+    if scores.rows == 0:
+        return "not scored: no labelled rows in the holdout"
+    return f"not scored: the {scores.rows} labels in the holdout are all equal within each symbol"

@@ -1,0 +1,71 @@
+"""The training report as Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+from trainroute.records.markdown import bounded_table, cell, table
+from trainroute.records.results import FamilyResult, FamilyState, TrainingReport
+
+_BYTES_PER_MB = 1 << 20
+_MOST_LINES = 500
+
+
+def report_text(report: TrainingReport) -> str:
+    """Write the report for a person: what was planned, what ran, how well, and why the rest did not."""
+    sections = [
+        "# Training report\n",
+        f"Plan `{report.plan_id}`, {report.generated_at}.\n",
+        f"{report.nothing_to_train or f'{report.executed} of {report.planned} planned models were trained'}.\n",
+        *_families(report),
+        *_routes(report),
+        *_models(report.results),
+        *_listed("Not trained, and why", report.gaps),
+        *_listed("Asked for, not in this version", report.families_not_built),
+        *_listed("Models of jobs that this plan does not have, left in place", report.left_over_models),
+    ]
+    return "\n".join(sections)
+
+
+def _families(report: TrainingReport) -> Iterable[str]:
+    if report.families:
+        yield "## By family\n"
+        yield table(
+            ("family", "done", "failed", "skipped", "not planned", "seconds", "peak memory (MB)"),
+            [
+                (name, n.done, n.failed, n.skipped, n.not_planned, f"{n.seconds:.1f}", _megabytes(n.peak_memory_bytes))
+                for name, n in report.families.items()
+            ],
+        )
+
+
+def _routes(report: TrainingReport) -> Iterable[str]:
+    if report.routes:
+        yield "## Expected by routing, realised on the holdout\n"
+        yield table(
+            ("route", "models", "expected", "realised"),
+            [(route, s.models, s.expected_score, s.realised_score) for route, s in report.routes.items()],
+        )
+
+
+def _models(results: Sequence[FamilyResult]) -> Iterable[str]:
+    done = [result for result in results if result.state is FamilyState.DONE]
+    if done:
+        yield "## Models\n"
+        yield bounded_table(
+            ("target", "symbol", "family", "expected", "holdout score", "seconds", "files"),
+            [
+                (r.target, r.symbol or "pooled", r.family, r.expected_score, r.score, f"{r.seconds:.2f}", r.artifact)
+                for r in done[:_MOST_LINES]
+            ],
+            total=len(done),
+        )
+
+
+def _listed(title: str, lines: Sequence[str]) -> Iterable[str]:
+    if lines:
+        yield f"## {title}\n"
+        more = [f"- … and {len(lines) - _MOST_LINES} more, in the JSON report"] if len(lines) > _MOST_LINES else []
+        yield "\n".join([*(f"- {cell(line)}" for line in lines[:_MOST_LINES]), *more]) + "\n"
+
+
+def _megabytes(n_bytes: int) -> int:
+    return round(n_bytes / _BYTES_PER_MB)

@@ -1,0 +1,128 @@
+"""Train a plan.
+
+1. Choose the pairs job × family to run (`selection.py`), and check them against the panel and the config.
+2. Write the panel where all workers can map it (`store.py`).
+3. Run the CPU stage, then the GPU stage (`stages.py`): each pair through `job.py` in a worker process, each change
+   of state into the ledger (`ledger.py`).
+4. Compare what was planned with what ran (`outcome.py`) and write the report.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from trainroute.config import Config
+from trainroute.families import FamilySelection
+from trainroute.panel import Panel, WalkForward
+from trainroute.progress import Progress, SilentProgress
+from trainroute.records.plan import TrainingPlan
+from trainroute.records.results import FamilyResult
+from trainroute.train.ledger import Ledger
+from trainroute.train.outcome import TrainingOutcome, build_report, left_over_models, nothing_reason, write_report
+from trainroute.train.selection import Selection, check_against_panel, job_features, select
+from trainroute.train.settings import family_settings
+from trainroute.train.stages import MODELS, StageRun, run_stages
+from trainroute.train.store import temporary_folder, write_store
+
+_LOG = logging.getLogger("trainroute")
+_MICROSECONDS_PER_MINUTE = 60_000_000
+GLOBALS = "globals"
+LEDGER = "training_ledger.sqlite"
+
+
+def train_plan(
+    plan: TrainingPlan,
+    panel: Panel,
+    config: Config,
+    *,
+    output_dir: Path,
+    families: FamilySelection | Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
+    symbols: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> TrainingOutcome:
+    """Train the jobs of a plan, exactly these.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    panel : Panel
+        The data that the plan was made for, with all symbols that its jobs name.
+    config : Config
+    output_dir : Path
+        Gets ``models/``, ``globals/training_ledger.sqlite`` and ``globals/training_report.{json,md}``. A model of an
+        earlier run of the same job × family is replaced when the new one is complete; models of jobs that this plan
+        does not have stay and are listed in the report.
+    families : FamilySelection or sequence of str, optional
+        Train only these of the families that the plan assigns. A plain sequence means that the user has named them:
+        then a library that is not installed is a failure, else such a family is skipped.
+    targets, symbols : sequence of str, optional
+        Train only jobs of these targets, and only jobs that serve one of these symbols. A pooled job still trains on
+        its whole pool.
+    progress : Progress, optional
+
+    Raises
+    ------
+    UsageError
+        If a target or symbol is not in the plan, or a family does not exist.
+    PlanError
+        If the plan names a target, symbol or feature that the panel does not have.
+    ConfigError
+        If ``training.families`` of the config is wrong.
+    """
+    selection = select(plan, families=families, targets=targets, symbols=symbols)
+    check_against_panel(plan, selection.jobs, panel)
+    settings = family_settings(sorted({result.family for result in selection.pending}), config.training)
+    if selection.not_built:
+        _LOG.warning("Not in this version, so not trained: %s", ", ".join(selection.not_built))
+    ledger_path = output_dir / GLOBALS / LEDGER
+    with Ledger(ledger_path, plan.metadata.plan_id) as ledger:
+        ledger.record(selection.closed)
+        ended: tuple[FamilyResult, ...] = ()
+        if selection.pending:
+            _LOG.info("Using model families from training plan")
+            with temporary_folder(output_dir / GLOBALS) as store:
+                write_store(panel, _split(panel, config), store)
+                run = StageRun(
+                    plan_id=plan.metadata.plan_id,
+                    jobs={job.job_id: job for job in selection.jobs},
+                    features={job.job_id: job_features(plan, job, panel) for job in selection.jobs},
+                    settings=settings,
+                    config=config.training,
+                    output_dir=output_dir,
+                    store=store,
+                    ledger=ledger,
+                )
+                ended = run_stages(run, selection.pending, progress or SilentProgress())
+    return _conclude(plan, selection, ended, output_dir, ledger_path)
+
+
+def _split(panel: Panel, config: Config) -> WalkForward:
+    return WalkForward.build(
+        panel.timestamps,
+        n_blocks=config.validation.n_blocks,
+        initial_train_blocks=config.validation.initial_train_blocks,
+        holdout_fraction=config.holdout.fraction,
+        embargo_us=round(config.validation.embargo_minutes * _MICROSECONDS_PER_MINUTE),
+    )
+
+
+def _conclude(
+    plan: TrainingPlan, selection: Selection, ended: Sequence[FamilyResult], output_dir: Path, ledger_path: Path
+) -> TrainingOutcome:
+    place = {job.job_id: number for number, job in enumerate(selection.jobs)}
+    results = sorted((*ended, *selection.closed), key=lambda result: place[result.job_id])
+    nothing = None if selection.pending else nothing_reason(plan, selection.jobs, selection.closed)
+    if nothing is not None:
+        _LOG.info("%s", nothing)
+    report = build_report(
+        plan,
+        results,
+        generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        not_built=selection.not_built,
+        left_over=left_over_models(output_dir / MODELS, plan),
+        nothing=nothing,
+    )
+    path = write_report(report, output_dir / GLOBALS)
+    return TrainingOutcome(report=report, report_path=path, ledger_path=ledger_path, models_dir=output_dir / MODELS)

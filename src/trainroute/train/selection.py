@@ -1,0 +1,165 @@
+"""Which job × family pairs of a plan run, and why the others do not.
+
+A job trains what the plan assigns to it, restricted to what was asked for. Selections narrow a plan and never widen
+it; a selected pooled job still trains on its whole pool.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from trainroute.errors import PlanError, UnknownNameError, bounded
+from trainroute.families import FAMILIES, FamilySelection, select_families, two_stage_order
+from trainroute.panel import Panel
+from trainroute.records.plan import TrainingJob, TrainingPlan
+from trainroute.records.results import FamilyResult, FamilyState
+from trainroute.train.rows import served_symbols, training_symbols
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What a run does.
+
+    Attributes
+    ----------
+    jobs : tuple of TrainingJob
+        The selected jobs, in the order in which they run.
+    pending : tuple of FamilyResult
+        Pairs to run, jobs in order, families of a job in two-stage order.
+    closed : tuple of FamilyResult
+        Pairs that do not run: not planned, or a library is not installed.
+    not_built : tuple of str
+        Families asked for through a group that this version does not have.
+    """
+
+    jobs: tuple[TrainingJob, ...]
+    pending: tuple[FamilyResult, ...]
+    closed: tuple[FamilyResult, ...]
+    not_built: tuple[str, ...]
+
+
+def select(
+    plan: TrainingPlan,
+    *,
+    families: FamilySelection | Sequence[str] | None,
+    targets: Sequence[str] | None,
+    symbols: Sequence[str] | None,
+) -> Selection:
+    """Choose the pairs to run; parameters as of `trainroute.train.train_plan`.
+
+    Raises
+    ------
+    UsageError
+        If a target or symbol is not in the plan, or a family does not exist.
+    """
+    jobs = _jobs(plan, targets, symbols)
+    asked = _asked(families)
+    pending: list[FamilyResult] = []
+    closed: list[FamilyResult] = []
+    for job in jobs:
+        for result in _pairs(job, asked):
+            (pending if result.state is FamilyState.PENDING else closed).append(result)
+    not_built = asked.not_built if asked is not None else ()
+    return Selection(jobs=jobs, pending=tuple(pending), closed=tuple(closed), not_built=not_built)
+
+
+def check_against_panel(plan: TrainingPlan, jobs: Iterable[TrainingJob], panel: Panel) -> None:
+    """Check that the panel holds what the jobs name.
+
+    Raises
+    ------
+    PlanError
+        If a target, a symbol, a feature or a feature set is absent.
+    """
+    targets = {target.name for target in panel.targets}
+    known_symbols, known_features = set(panel.symbols), set(panel.features)
+    for job in jobs:
+        if job.target not in targets:
+            raise PlanError(f"job {job.job_id}: the data have no target {job.target!r}; make the plan again")
+        absent = sorted({*training_symbols(job), *served_symbols(job)} - known_symbols)
+        if absent:
+            raise PlanError(f"job {job.job_id}: the data have no symbol {bounded(absent)}; make the plan again")
+        lost = [feature for feature in job_features(plan, job, panel) if feature not in known_features]
+        if lost:
+            raise PlanError(f"job {job.job_id}: the data have no feature {bounded(lost)}; make the plan again")
+
+
+def job_features(plan: TrainingPlan, job: TrainingJob, panel: Panel) -> tuple[str, ...]:
+    """Return the features that a job's models read: those of its set, or without one all of the panel.
+
+    Raises
+    ------
+    PlanError
+        If the plan does not have the job's feature set, or the set is empty.
+    """
+    set_id = job.metadata.feature_set_id
+    if set_id is None:
+        return panel.features
+    if set_id not in plan.feature_sets:
+        raise PlanError(f"job {job.job_id}: the plan has no feature set {set_id!r}; make the plan again")
+    features = plan.feature_sets[set_id].features
+    if not features:
+        raise PlanError(f"job {job.job_id}: its feature set {set_id!r} is empty; make the plan again")
+    return features
+
+
+def _jobs(plan: TrainingPlan, targets: Sequence[str] | None, symbols: Sequence[str] | None) -> tuple[TrainingJob, ...]:
+    known_targets = {job.target for job in plan.jobs} | set(plan.metadata.targets)
+    known_symbols = {symbol for job in plan.jobs for symbol in served_symbols(job)} | set(plan.metadata.symbols)
+    _check_known("target", targets, known_targets)
+    _check_known("symbol", symbols, known_symbols)
+    wanted = [
+        job
+        for job in plan.jobs
+        if (targets is None or job.target in targets)
+        and (symbols is None or not set(symbols).isdisjoint(served_symbols(job)))
+    ]
+    return tuple(sorted(wanted, key=lambda job: (-job.priority, job.job_id)))
+
+
+def _check_known(kind: str, names: Sequence[str] | None, known: set[str]) -> None:
+    for name in names or ():
+        if name not in known:
+            raise UnknownNameError(f"{kind} of this plan", name, known)
+
+
+def _asked(families: FamilySelection | Sequence[str] | None) -> FamilySelection | None:
+    if families is None or isinstance(families, FamilySelection):
+        return families
+    return select_families(families)
+
+
+def _pairs(job: TrainingJob, asked: FamilySelection | None) -> Iterable[FamilyResult]:
+    planned = two_stage_order(job.model_families)
+    wanted = planned if asked is None else asked.names
+    for name in two_stage_order({*planned, *wanted}):
+        if name not in wanted:
+            continue
+        family = FAMILIES.get(name)
+        result = FamilyResult(
+            job_id=job.job_id,
+            family=family.name,
+            stage=family.stage,
+            state=FamilyState.PENDING,
+            target=job.target,
+            symbol=job.symbol,
+            route=job.route,
+            expected_score=job.metadata.cs_score if job.symbol is None else job.metadata.local_score,
+        )
+        if name not in planned:
+            yield _closed(result, FamilyState.NOT_PLANNED, _why_not_planned(job, name))
+        elif missing := family.missing_libraries():
+            state = FamilyState.FAILED if asked is not None and asked.by_name else FamilyState.SKIPPED
+            yield _closed(result, state, f"{', '.join(missing)} is not installed; {family.install_hint()}")
+        else:
+            yield result
+
+
+def _closed(result: FamilyResult, state: FamilyState, reason: str) -> FamilyResult:
+    return msgspec.structs.replace(result, state=state, reason=reason)
+
+
+def _why_not_planned(job: TrainingJob, family: str) -> str:
+    left_out = {name.casefold(): reason for name, reason in job.metadata.families_left_out.items()}
+    return f"not planned: {left_out.get(family.casefold(), 'the plan does not assign it to this job')}"

@@ -1,0 +1,81 @@
+"""A worker process: reads tasks from standard input, runs them one by one, answers on standard output.
+
+It is started as ``python -m trainroute.train.worker``, never forked, so a training run works from a script without a
+main guard, from a notebook and from standard input. Whatever a library prints goes to standard error.
+"""
+
+import contextlib
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from typing import BinaryIO
+
+import msgspec
+
+from trainroute.errors import TrainrouteError
+from trainroute.train.job import JobTask, run_job
+from trainroute.train.memory import peak_bytes, reset_peak
+from trainroute.train.messages import Failure, FailureKind, Reply, WorkerSetup, decode_task, encode_line
+from trainroute.train.store import PanelStore
+
+_LONGEST_REASON = 400
+
+
+def main() -> None:
+    """Serve tasks until standard input ends."""
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)
+        requests = sys.stdin.buffer
+        setup = msgspec.json.decode(requests.readline(), type=WorkerSetup)
+        store = PanelStore(setup.store_folder)
+        tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=_listen, args=(requests, tasks), daemon=True).start()
+        while True:
+            answers.write(encode_line(_run(decode_task(tasks.get()), store, setup)))
+            answers.flush()
+
+
+def _listen(requests: BinaryIO, tasks: "queue.SimpleQueue[bytes]") -> None:
+    """Pass tasks on; end the process at once when standard input ends, also in the middle of a fit.
+
+    So no worker outlives a training process that was killed.
+    """
+    for line in requests:
+        tasks.put(line)
+    os._exit(0)
+
+
+def _run(task: JobTask, store: PanelStore, setup: WorkerSetup) -> Reply:
+    reset_peak()
+    started = time.perf_counter()
+    done, failure = None, None
+    try:
+        with _threads(task.threads, setup.threads):
+            done = run_job(task, store, setup.models_folder)
+    except TrainrouteError as error:
+        failure = Failure(kind=FailureKind.REFUSED, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - the job runner's boundary: one family must not end the run
+        failure = Failure(kind=FailureKind.ERROR, reason=_one_line(error), traceback=traceback.format_exc())
+    return Reply(done=done, failure=failure, seconds=time.perf_counter() - started, peak_memory_bytes=peak_bytes())
+
+
+def _threads(wanted: int, started_with: int) -> contextlib.AbstractContextManager[object]:
+    """Give numeric libraries the task's threads, where they differ from what the environment has given them."""
+    if wanted == started_with:
+        return contextlib.nullcontext()
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - looks through all loaded libraries
+
+    limits: contextlib.AbstractContextManager[object] = threadpool_limits(limits=wanted)
+    return limits
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:_LONGEST_REASON] if text else type(error).__name__
+
+
+if __name__ == "__main__":
+    main()
