@@ -1,6 +1,6 @@
 """Panel to scores: target ranking, feature selection, leak checks, stability, pooled and local skill, candidates."""
 
-from trainroute.evaluate.engine import evaluate_panel, split_of
+from trainroute.evaluate.engine import evaluate_panel, safe_features, split_of
 from trainroute.evaluate.evidence import Evidence, LeakFinding, TargetRank
 from trainroute.evaluate.store import cached_evidence, evidence_key, write_evidence
 
@@ -11,6 +11,7 @@ __all__ = [
     "cached_evidence",
     "evaluate_panel",
     "evidence_key",
+    "safe_features",
     "split_of",
     "write_evidence",
 ]

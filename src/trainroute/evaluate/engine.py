@@ -73,6 +73,20 @@ def evaluate_panel(
         )
 
 
+def safe_features(
+    panel: Panel, config: Config, *, data_dir: Path, progress: Progress | None = None
+) -> dict[str, FeatureSet]:
+    """Return for each target every feature that passes the leak checks; for plans that no evidence stands behind.
+
+    Raises
+    ------
+    ConfigError
+        If ``leakage.accept`` names a feature that the panel does not have.
+    """
+    with threadpool_limits(limits=1):
+        return _Engine(panel, config, data_dir, data_dir, None, progress or SilentProgress()).safe_features()
+
+
 class _Engine:
     def __init__(
         self,
@@ -145,6 +159,18 @@ class _Engine:
             snapshots=latest_frame(latest, self.panel.features, int(self.panel.timestamps[-1])),
             earlier_snapshots=earlier.sources,
         )
+
+    def safe_features(self) -> dict[str, FeatureSet]:
+        names = self.panel.features
+        kept_apart = quarantine(self.panel, self._findings(self._groups()), self.config)
+        return {
+            target.name: FeatureSet(
+                features=tuple(name for name, ok in zip(names, kept_apart.allowed[i], strict=True) if ok),
+                quarantined=kept_apart.excluded(i, names),
+                accepted=kept_apart.accepted,
+            )
+            for i, target in enumerate(self.panel.targets)
+        }
 
     def _leakage_status(self, item: TargetEvidence) -> LeakageStatus:
         return leakage_status(len(item.features), item.scores.score, self.config.leakage.suspect_score)
