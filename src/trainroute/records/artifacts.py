@@ -1,21 +1,27 @@
 """JSON files that can be trusted: canonical bytes, a content hash inside, written whole or not at all.
 
-Every JSON artifact carries ``content_sha256``: the SHA-256 of the canonical JSON of everything else in the file.
-A truncated, bit-flipped or hand-edited file is noticed on read.
+Every JSON artifact carries ``content_sha256``: the SHA-256 of the canonical JSON of everything else in the file (keys
+sorted, no white space between tokens, shortest numbers, UTF-8). A truncated, bit-flipped or hand-edited file is
+noticed on read, whatever its layout.
+
+Small artifacts are mappings (`write_json_artifact`, `read_json_artifact`). Plans of a million pairs are *parts*: for
+each top-level key the canonical bytes of its value, made line by line by whoever writes them, so that hashing and
+reading never build a second copy as Python objects.
 """
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
-from trainroute.errors import BrokenPlanError, PlanNotFoundError
+from trainroute.errors import BrokenPlanError, PlanNotFoundError, TrainrouteError
 
 HASH_KEY = "content_sha256"
+HASH_DIGITS = 64
 
 
 def canonical_json(value: object) -> bytes:
@@ -23,18 +29,42 @@ def canonical_json(value: object) -> bytes:
     return msgspec.json.encode(value, order="sorted")
 
 
-def content_id(value: object, *, length: int = 64) -> str:
+def content_id(value: object, *, length: int = HASH_DIGITS) -> str:
     """Return the first ``length`` hex digits of the SHA-256 of the canonical JSON of ``value``."""
     return hashlib.sha256(canonical_json(value)).hexdigest()[:length]
 
 
+def parts_id(parts: Mapping[str, Sequence[bytes]], *, length: int = HASH_DIGITS) -> str:
+    """Return the `content_id` of the object whose members are ``parts``.
+
+    Parameters
+    ----------
+    parts : mapping of str to sequence of bytes
+        For each key the chunks of its canonical JSON. Line feeds between entries are layout and not hashed.
+    length : int
+        How many hex digits.
+    """
+    digest = hashlib.sha256(b"{")
+    for number, key in enumerate(sorted(parts)):
+        digest.update((b"," if number else b"") + canonical_json(key) + b":")
+        for chunk in parts[key]:
+            digest.update(chunk.replace(b"\n", b""))
+    digest.update(b"}")
+    return digest.hexdigest()[:length]
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write ``data`` beside ``path``, flush it to disk, then rename: readers see the old file or the new one."""
+    atomic(path, lambda file: file.write(data))
+
+
+def atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let ``write`` fill a file beside ``path``, flush it to disk, then rename it over ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
@@ -46,8 +76,25 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def write_json_artifact(path: Path, content: Mapping[str, Any]) -> None:
     """Write a mapping as indented JSON together with its content hash."""
-    document = {**msgspec.to_builtins(content, str_keys=True), HASH_KEY: content_id(content)}
+    plain = msgspec.to_builtins(content, str_keys=True)
+    document = {**plain, HASH_KEY: content_id(plain)}
     write_atomically(path, msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+
+
+def write_parts(file: BinaryIO, parts: Mapping[str, Sequence[bytes]]) -> None:
+    """Write an object given by its parts, in their order, and its content hash as the last member."""
+    opening = b"{"
+    for key, chunks in parts.items():
+        file.write(opening + canonical_json(key) + b":")
+        file.writelines(chunks)
+        opening = b",\n"
+    file.write(opening + canonical_json(HASH_KEY) + b":" + canonical_json(parts_id(parts)) + b"}\n")
+
+
+def lines_of(opening: bytes, entries: Iterable[bytes], closing: bytes) -> list[bytes]:
+    """Lay out an array or object with one entry on each line: ``opening``, the entries, ``closing``."""
+    body = b",\n".join(entries)
+    return [opening + b"\n", body, b"\n" + closing] if body else [opening + closing]
 
 
 def read_json_artifact(path: Path, *, require_hash: bool = True) -> dict[str, Any]:
@@ -60,17 +107,58 @@ def read_json_artifact(path: Path, *, require_hash: bool = True) -> dict[str, An
     BrokenPlanError
         If it cannot be read, is not a JSON object, or its content differs from its hash.
     """
+    parts = read_parts(path, require_hash=require_hash)
+    return {key: msgspec.json.decode(chunk) for key, chunk in parts.items()}
+
+
+def read_parts(path: Path, *, require_hash: bool = True) -> dict[str, bytes]:
+    """Read a JSON artifact as the canonical bytes of each top-level member but the hash, which is checked.
+
+    Raises
+    ------
+    PlanNotFoundError
+        If the file does not exist.
+    BrokenPlanError
+        As `read_json_artifact`.
+    """
+    data = _bytes_of(path)
     try:
-        document = msgspec.json.decode(path.read_bytes())
+        raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError:
+        raise BrokenPlanError(f"{path}: expected a JSON object; write it again or restore it") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _unreadable(path, error) from None
+    recorded = bytes(raw.pop(HASH_KEY, b"")).decode("utf-8", "replace").strip('"')
+    parts = {key: bytes(value).replace(b"\n", b"") for key, value in raw.items()}
+    if not recorded and require_hash:
+        raise BrokenPlanError(f"{path}: has no {HASH_KEY}, so edits cannot be noticed; write it again")
+    if recorded and recorded == parts_id({key: [part] for key, part in parts.items()}):
+        return parts
+    canonical = _canonical_parts(path, raw)
+    if recorded and recorded != parts_id({key: [part] for key, part in canonical.items()}):
+        raise BrokenPlanError(f"{path}: its content does not match its {HASH_KEY}: edited or corrupted; write it again")
+    return canonical
+
+
+def _canonical_parts(path: Path, raw: Mapping[str, msgspec.Raw]) -> dict[str, bytes]:
+    """Bring a file of another layout (indented, keys in another order) to canonical bytes."""
+    try:
+        return {key: canonical_json(msgspec.json.decode(value)) for key, value in raw.items()}
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
     except FileNotFoundError:
         raise PlanNotFoundError(f"{path}: not found; run 'trainroute run' or 'trainroute route' to write it") from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BrokenPlanError(f"{path}: cannot be read as JSON ({error}); write it again or restore it") from None
-    if not isinstance(document, dict):
-        raise BrokenPlanError(f"{path}: expected a JSON object, got {type(document).__name__}; write it again")
-    recorded = document.pop(HASH_KEY, None)
-    if recorded is None and require_hash:
-        raise BrokenPlanError(f"{path}: has no {HASH_KEY}, so edits cannot be noticed; write it again")
-    if recorded is not None and recorded != content_id(document):
-        raise BrokenPlanError(f"{path}: its content does not match its {HASH_KEY}: edited or corrupted; write it again")
-    return document
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if not data.strip():
+        raise BrokenPlanError(f"{path}: the file is empty; write it again or restore it")
+    return data
+
+
+def _unreadable(path: Path, error: Exception) -> TrainrouteError:
+    return BrokenPlanError(f"{path}: cannot be read as JSON ({error}); write it again or restore it")

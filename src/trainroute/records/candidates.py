@@ -4,14 +4,17 @@ The columns and their types are a public contract (SPEC section 4). A *missing c
 column that is there means "no evidence".
 """
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import polars as pl
 
-from trainroute.records.artifacts import content_id
-
 CANDIDATES_SCHEMA_VERSION = 1
+DECIMALS = 6
+"""Scores are rounded to this many decimals before anything is compared or hashed."""
 
 COLUMNS: dict[str, pl.DataType] = {
     "target": pl.String(),
@@ -73,6 +76,45 @@ class Candidates:
     @cached_property
     def snapshot(self) -> str:
         """Hash of the content without ``timestamp`` and ``git_commit``, whatever the order of the rows."""
-        columns = sorted(self.provided.difference(VOLATILE_COLUMNS) & COLUMNS.keys())
-        ordered = self.frame.sort("target", "mode", "symbol", nulls_last=False).select(columns)
-        return content_id({"columns": columns, "rows": ordered.write_ndjson()})
+        return self._digest(self.provided.difference(VOLATILE_COLUMNS))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hash of the content of all columns that the table came with."""
+        return self._digest(self.provided)
+
+    def _digest(self, columns: Iterable[str]) -> str:
+        ordered = self.frame.sort("target", "mode", "symbol", nulls_last=False)
+        return frame_digest(ordered.select(name for name in COLUMNS if name in columns))
+
+
+def frame_digest(frame: pl.DataFrame) -> str:
+    """Return the SHA-256 over names, types, validity and values of a frame, column by column.
+
+    Floats count to `DECIMALS` decimals, so that the last bits of a parallel sum change nothing.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Columns of String, Float64, Int64 or List(String); the order of columns and rows counts.
+    """
+    digest = hashlib.sha256()
+    for column in frame.iter_columns():
+        digest.update(f"{column.name}\0{column.dtype}\0{len(column)}\0".encode())
+        for buffer in _buffers(column):
+            digest.update(buffer)
+    return digest.hexdigest()
+
+
+def _buffers(column: pl.Series) -> Iterable[bytes]:
+    yield np.packbits(column.is_null().to_numpy()).tobytes()
+    if isinstance(column.dtype, pl.List):
+        yield column.list.len().fill_null(0).to_numpy().astype("<i8").tobytes()
+        yield from _buffers(column.drop_nulls().explode())
+    elif column.dtype == pl.String:
+        yield column.str.len_bytes().fill_null(0).to_numpy().astype("<i8").tobytes()
+        yield (column.str.join("").item() or "").encode()
+    elif column.dtype == pl.Float64:
+        yield (column.fill_null(0.0).round(DECIMALS).to_numpy() + 0.0).astype("<f8").tobytes()
+    else:
+        yield column.fill_null(0).to_numpy().astype("<i8").tobytes()

@@ -1,13 +1,17 @@
 """Job ids and file names as a pure function of target and symbol names.
 
 Names are data: any Unicode string may be a target or a symbol, and none may leave the output directory, collide with
-another, or upset a file system. See SPEC section 6.
+another, or upset a file system. See SPEC section 6. A name made of plain characters stays as it is; any other is
+escaped; one that no file system likes, or that would differ from another only in case, ends in ``~`` and a hash. As
+``~`` itself is escaped, a hashed name never equals an escaped one.
 """
 
 import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
+
+import polars as pl
 
 from trainroute.errors import DataError
 from trainroute.records.vocabulary import TrainingType
@@ -29,10 +33,46 @@ def safe_name(name: str) -> str:
 
 
 def job_id(target: str, symbol: str | None) -> str:
-    """Return the id of the job of a target (pooled, ``symbol`` is None) or of a (target, symbol)."""
+    """Return the id of the job of a target (pooled, ``symbol`` is None) or of a (target, symbol).
+
+    Examples
+    --------
+    >>> job_id("y_up_5d", "AAPL"), job_id("y_up_5d", None)
+    ('sym_y_up_5d_AAPL', 'cs_y_up_5d')
+    >>> job_id("y_a", "b_c") == job_id("y_a_b", "c")
+    False
+    """
     if symbol is None:
         return _bounded(f"cs_{escape(target)}", f"cs\0{target}")
-    return _bounded(f"sym_{escape(target)}_{escape(symbol, also='_')}", f"sym\0{target}\0{symbol}")
+    return _bounded(_symbol_job(escape(target), escape(symbol, also="_")), _symbol_identity(target, symbol))
+
+
+def job_ids(targets: pl.Series, symbols: pl.Series) -> pl.Series:
+    """Return the `job_id` of each row; a null symbol stands for the pooled job.
+
+    Parameters
+    ----------
+    targets, symbols : polars.Series of String, shape (n,)
+
+    Returns
+    -------
+    polars.Series of String, shape (n,)
+    """
+    frame = pl.DataFrame({"target": targets, "symbol": symbols}).with_columns(
+        t=_mapped(pl.col("target"), {name: escape(name) for name in targets.unique().to_list()}),
+        s=_mapped(pl.col("symbol"), {name: escape(name, also="_") for name in symbols.drop_nulls().unique().to_list()}),
+    )
+    plain = (
+        pl.when(pl.col("symbol").is_null())
+        .then(pl.concat_str(pl.lit("cs_"), "t"))
+        .otherwise(pl.concat_str(pl.lit("sym_"), "t", pl.lit("_"), "s"))
+    )
+    frame = frame.with_columns(id=plain).with_row_index("row")
+    awkward = frame.filter((pl.col("id").str.len_bytes() > _LONGEST) | pl.col("id").str.ends_with("."))
+    if awkward.height == 0:
+        return frame["id"].rename("job_id")
+    exact = [job_id(target, symbol) for target, symbol in awkward.select("target", "symbol").iter_rows()]
+    return frame["id"].scatter(awkward["row"], pl.Series(exact, dtype=pl.String)).rename("job_id")
 
 
 def training_type(symbol: str | None) -> TrainingType:
@@ -51,13 +91,27 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
     ['SPY', 'spy']
     """
     unique = sorted(set(names))
-    groups: dict[str, list[str]] = {}
+    safe = {name: safe_name(name) for name in unique}
+    groups: dict[str, set[str]] = {}
     for name in unique:
-        groups.setdefault(_folded(name), []).append(name)
-        if safe_name(name) != name:
-            groups.setdefault(_folded(safe_name(name)), []).append(name)
-    clashing = {name for group in groups.values() if len(set(group)) > 1 for name in group}
-    return {name: _hashed(safe_name(name), name) if name in clashing else safe_name(name) for name in unique}
+        groups.setdefault(_folded(name), set()).add(name)
+        groups.setdefault(_folded(safe[name]), set()).add(name)
+    clashing = {name for group in groups.values() if len(group) > 1 for name in group}
+    return {name: _hashed(safe[name], name) if name in clashing else safe[name] for name in unique}
+
+
+def _mapped(column: pl.Expr, mapping: dict[str, str]) -> pl.Expr:
+    changed = {name: escaped for name, escaped in mapping.items() if name != escaped}
+    return column.replace(changed) if changed else column
+
+
+def _symbol_job(target: str, symbol: str) -> str:
+    return f"sym_{target}_{symbol}"
+
+
+def _symbol_identity(target: str, symbol: str) -> str:
+    # The length says where the target ends, whatever characters the two names hold.
+    return f"sym\0{len(target)}\0{target}{symbol}"
 
 
 def _folded(name: str) -> str:
@@ -72,13 +126,13 @@ def _utf8(character: str) -> bytes:
 
 
 def _bounded(escaped: str, identity: str) -> str:
+    # Windows drops a dot at the end of a name, so "y." would be the directory of "y".
     if len(escaped) > _LONGEST or _RESERVED.fullmatch(escaped) or not escaped.strip(".") or escaped.endswith("."):
         return _hashed(escaped, identity)
     return escaped
 
 
 def _hashed(escaped: str, identity: str) -> str:
-    if "~" in escaped:
-        escaped = escaped.split("~", maxsplit=1)[0]
+    stem = escaped.split("~", maxsplit=1)[0]
     digest = hashlib.sha256(identity.encode("utf-8")).hexdigest()[:_HASH_DIGITS]
-    return f"{escaped[: _LONGEST - _HASH_DIGITS - 1]}~{digest}"
+    return f"{stem[: _LONGEST - _HASH_DIGITS - 1]}~{digest}"

@@ -12,6 +12,7 @@ import msgspec
 from trainroute.records.vocabulary import RouteState, SignalState, TrainingType
 
 TRAINING_PLAN_SCHEMA_VERSION = 1
+PLAN_ID_DIGITS = 32
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,173 @@
+"""Read and write the routing candidates table: Parquet, CSV or JSON, ours or a user's.
+
+A table that trainroute wrote carries the hash of its content (Parquet: in the file; CSV: in ``routing_candidates.json``
+beside it) and is refused when it no longer matches. Any other table is taken as a user's.
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import polars as pl
+from polars.exceptions import PolarsError
+
+from trainroute.errors import BrokenPlanError, CandidatesError, PlanNotFoundError
+from trainroute.records.artifacts import atomic, lines_of, read_parts, write_parts
+from trainroute.records.candidates import CANDIDATES_SCHEMA_VERSION, COLUMNS, Candidates
+from trainroute.records.candidates_checks import validate_candidates
+from trainroute.records.candidates_text import columns_of_csv, columns_of_rows, flattened
+
+__all__ = ["TableFormat", "find_candidates", "read_candidates", "validate_candidates", "write_candidates"]
+
+TableFormat = Literal["PARQUET", "CSV"]
+
+STEM = "routing_candidates"
+_SUFFIXES: dict[TableFormat, str] = {"PARQUET": ".parquet", "CSV": ".csv"}
+_HASH_ENTRY = "trainroute.content_hash"
+_VERSION_ENTRY = "trainroute.schema_version"
+
+
+def find_candidates(metrics_dir: Path) -> Path | None:
+    """Return the candidates table in a ``METRICS`` directory, or None."""
+    found = (metrics_dir / f"{STEM}{suffix}" for suffix in (*_SUFFIXES.values(), ".json"))
+    return next((path for path in found if path.is_file()), None)
+
+
+def write_candidates(candidates: Candidates, metrics_dir: Path, *, table_format: TableFormat = "PARQUET") -> Path:
+    """Write ``routing_candidates.parquet`` (or ``.csv``) and ``routing_candidates.json``; return the table's path.
+
+    Columns that the table did not come with are not written, so that "not known" stays "not known".
+    """
+    table = metrics_dir / f"{STEM}{_SUFFIXES[table_format]}"
+    frame = candidates.frame.select(name for name in COLUMNS if name in candidates.provided)
+    if table_format == "PARQUET":
+        entries = {_HASH_ENTRY: candidates.content_hash, _VERSION_ENTRY: str(CANDIDATES_SCHEMA_VERSION)}
+        atomic(table, lambda file: frame.write_parquet(file, metadata=entries))
+    else:
+        atomic(table, lambda file: flattened(frame).write_csv(file))
+    _write_json(candidates, frame, metrics_dir / f"{STEM}.json", table.name)
+    for suffix in _SUFFIXES.values():
+        if suffix != table.suffix:
+            (metrics_dir / f"{STEM}{suffix}").unlink(missing_ok=True)
+    return table
+
+
+def read_candidates(path: Path) -> Candidates:
+    """Read a candidates table and check it.
+
+    Parameters
+    ----------
+    path : Path
+        ``.parquet``, ``.csv`` or ``.json`` (a list of row objects, or an object with the key ``candidates``).
+
+    Raises
+    ------
+    CandidatesError
+        If it cannot be read, breaks its contract, or is ours and was edited.
+    """
+    readers: dict[str, Callable[[Path], Candidates]] = {
+        ".parquet": _read_parquet,
+        ".csv": _read_csv,
+        ".json": _read_json,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise CandidatesError(f"{path}: expected a file that ends in {', '.join(readers)}")
+    if not path.is_file():
+        raise CandidatesError(f"{path}: not found; expected a candidates table, as 'trainroute run' writes it")
+    try:
+        return reader(path)
+    except (PolarsError, OSError, UnicodeDecodeError, OverflowError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _read_parquet(path: Path) -> Candidates:
+    data = path.read_bytes()
+    try:
+        entries = pl.read_parquet_metadata(io.BytesIO(data))
+        frame = pl.read_parquet(io.BytesIO(data))
+    except pl.exceptions.PanicException as error:  # a corrupted file can end the reader's thread
+        raise _unreadable(path, error) from None
+    candidates = validate_candidates(frame, str(path))
+    _check_version(path, entries.get(_VERSION_ENTRY, str(CANDIDATES_SCHEMA_VERSION)))
+    _check_hash(path, candidates, entries.get(_HASH_ENTRY))
+    return candidates
+
+
+def _read_csv(path: Path) -> Candidates:
+    frame, faults = columns_of_csv(path.read_bytes())
+    candidates = validate_candidates(frame, str(path), found=faults)
+    _check_hash(path, candidates, _recorded_hash(path))
+    return candidates
+
+
+def _recorded_hash(path: Path) -> str | None:
+    """Return the content hash that our JSON beside a CSV of ours records."""
+    beside = path.with_suffix(".json")
+    if path.stem != STEM or not beside.is_file():
+        return None
+    try:
+        metadata = msgspec.json.decode(read_parts(beside).get("metadata", b"{}"))
+    except (BrokenPlanError, PlanNotFoundError, msgspec.DecodeError) as error:
+        raise CandidatesError(f"{path}: cannot be checked: {error}") from None
+    recorded = metadata.get("content_hash") if isinstance(metadata, dict) else None
+    return recorded if isinstance(recorded, str) else None
+
+
+def _read_json(path: Path) -> Candidates:
+    data = path.read_bytes()
+    try:
+        document = msgspec.json.decode(data)
+        ours = isinstance(document, dict) and "metadata" in document
+        if ours:
+            read_parts(path)
+    except (msgspec.DecodeError, BrokenPlanError, RecursionError) as error:
+        raise _unreadable(path, error) from None
+    rows = document.get("candidates") if isinstance(document, dict) else document
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise CandidatesError(f"{path}: expected a list of row objects, or an object with that list as 'candidates'")
+    frame, faults = columns_of_rows(rows)
+    candidates = validate_candidates(frame, str(path), found=faults)
+    if ours:
+        _check_version(path, str(document["metadata"].get("schema_version")))
+    return candidates
+
+
+def _check_version(path: Path, version: str) -> None:
+    if version != str(CANDIDATES_SCHEMA_VERSION):
+        raise CandidatesError(
+            f"{path}: schema_version is {version}, expected {CANDIDATES_SCHEMA_VERSION}; "
+            "it was written by another version of trainroute"
+        )
+
+
+def _check_hash(path: Path, candidates: Candidates, recorded: str | None) -> None:
+    if recorded is not None and recorded != candidates.content_hash:
+        raise CandidatesError(
+            f"{path}: its content does not match the hash that was written with it: edited or corrupted; "
+            "run 'trainroute run' again, or save it under another name to use it as your own table"
+        )
+
+
+def _unreadable(path: Path, error: BaseException) -> CandidatesError:
+    reason = " ".join(str(error).split())[:200]
+    return CandidatesError(f"{path}: cannot be read ({reason or type(error).__name__}); restore it or write it again")
+
+
+def _write_json(candidates: Candidates, frame: pl.DataFrame, path: Path, table: str) -> None:
+    metadata = {
+        "schema_version": CANDIDATES_SCHEMA_VERSION,
+        "table": table,
+        "rows": frame.height,
+        "columns": frame.columns,
+        "metrics_snapshot": candidates.snapshot,
+        "content_hash": candidates.content_hash,
+    }
+    rows = frame.select(sorted(frame.columns)).select(pl.struct(pl.all()).struct.json_encode()).to_series()
+    parts = {
+        "metadata": [msgspec.json.encode(metadata, order="sorted")],
+        "candidates": lines_of(b"[", (row.encode() for row in rows), b"]"),
+    }
+    atomic(path, lambda file: write_parts(file, parts))

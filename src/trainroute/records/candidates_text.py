@@ -1,0 +1,100 @@
+"""Candidates tables as text: CSV and JSON rows to typed columns, and lists to CSV cells.
+
+Text says less than a typed file: a number may be no number, an empty cell may be a name. What does not fit is noted
+as a fault of its row, never guessed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from trainroute.records.candidates import COLUMNS
+from trainroute.records.candidates_checks import Faults, faults_where
+from trainroute.records.vocabulary import Mode
+
+_KINDS: dict[pl.DataType, tuple[tuple[type, ...], str]] = {
+    pl.String(): ((str, type(None)), "text"),
+    pl.Float64(): ((float, int, type(None)), "a number"),
+    pl.Int64(): ((float, int, type(None)), "a whole number"),
+    pl.List(pl.String()): ((list, type(None)), "a list of names"),
+}
+
+
+def columns_of_csv(data: bytes) -> tuple[pl.DataFrame, list[Faults]]:
+    """Parse a CSV by the types of the contract: symbols keep their leading zeros, whatever they look like.
+
+    Raises
+    ------
+    PolarsError
+        If it is not a CSV.
+    """
+    frame = pl.read_csv(data, infer_schema=False)
+    faults = [Faults(name, "stands there twice", 1) for name in _repeated(frame)]
+    if "symbol" in frame.columns:
+        # A quoted empty cell is a name only where the row says that it is a symbol's.
+        mode = pl.col("mode").str.strip_chars().str.to_uppercase() if "mode" in frame.columns else pl.lit(None)
+        named = (pl.col("symbol") != "") | mode.eq_missing(pl.lit(Mode.SYMBOL.value))
+        frame = frame.with_columns(symbol=pl.when(named).then("symbol"))
+    return pl.DataFrame([_parsed(column, faults) for column in frame.iter_columns()]), faults
+
+
+def columns_of_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[pl.DataFrame, list[Faults]]:
+    """Turn row objects into columns; a key that a row does not have is null there."""
+    faults: list[Faults] = []
+    columns: list[pl.Series] = []
+    for name in dict.fromkeys(key for row in rows for key in row):
+        values = [row.get(name) for row in rows]
+        dtype = COLUMNS.get(name)
+        if dtype is None:
+            columns.append(pl.Series(name, [None] * len(rows), dtype=pl.String))
+            continue
+        kinds, expected = _KINDS[dtype]
+        fits = [isinstance(value, kinds) and not isinstance(value, bool) for value in values]
+        cells = pl.Series(name, [repr(value) for value in values])
+        faults.append(faults_where(cells, ~pl.Series(fits), f"is not {expected}"))
+        kept = [value if fit else None for value, fit in zip(values, fits, strict=True)]
+        wide = pl.Float64() if dtype == pl.Int64 else dtype
+        columns.append(pl.Series(name, kept, dtype=wide, strict=False))
+    return pl.DataFrame(columns), faults
+
+
+def flattened(frame: pl.DataFrame) -> pl.DataFrame:
+    """Write lists as JSON arrays, so that an empty list and no list differ in a CSV."""
+    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    return frame.with_columns(
+        pl.when(pl.col(name).is_not_null())
+        .then(pl.struct(pl.col(name).alias("l")).struct.json_encode().str.slice(5).str.head(-1))
+        .alias(name)
+        for name in lists
+    )
+
+
+def _repeated(frame: pl.DataFrame) -> list[str]:
+    """Return columns that the header names twice; Polars renames the second."""
+    names = (name.rsplit("_duplicated_", maxsplit=1)[0] for name in frame.columns if name not in COLUMNS)
+    return sorted(set(names) & COLUMNS.keys())
+
+
+def _parsed(text: pl.Series, faults: list[Faults]) -> pl.Series:
+    dtype = COLUMNS.get(text.name, pl.String())
+    if dtype == pl.String:
+        return text
+    if isinstance(dtype, pl.List):
+        return pl.Series(text.name, [_names(cell) for cell in text], dtype=dtype)
+    trimmed = text.str.strip_chars()
+    numbers = trimmed.cast(pl.Float64, strict=False)
+    bad = numbers.is_null() & trimmed.is_not_null() & (trimmed != "")
+    faults.append(faults_where(text, bad, "is not a number"))
+    return numbers
+
+
+def _names(cell: str | None) -> list[str] | None:
+    """Read a list of names from a CSV cell: a JSON array, or names between semicolons."""
+    if cell is None:
+        return None
+    try:
+        return msgspec.json.decode(cell, type=list[str])
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return [name.strip() for name in cell.split(";") if name.strip()]

@@ -1,0 +1,121 @@
+"""Replace a whole directory at once, so that a killed writer leaves the old one whole and never a mixture.
+
+The new files are written into a temporary sibling; then the two change places in one system call (Linux, macOS).
+Where the system cannot do that, the old directory is set aside first and `recover` puts it back after a kill.
+"""
+
+import ctypes
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trainroute.errors import PlanError, bounded
+
+_AT_FDCWD = -100 if sys.platform == "linux" else -2
+_RENAME_EXCHANGE = 2
+
+
+@contextmanager
+def replaced_directory(directory: Path, *, owned: Collection[str]) -> Iterator[Path]:
+    """Yield an empty directory that takes the place of ``directory`` when the block ends without an error.
+
+    Parameters
+    ----------
+    directory : Path
+        What is replaced; it need not exist.
+    owned : collection of str
+        Names that may stand in it. Anything else there is somebody's work, and nothing is replaced.
+
+    Raises
+    ------
+    PlanError
+        If ``directory`` is a file, holds foreign entries, or cannot be written.
+    """
+    recover(directory)
+    _check_owned(directory, owned)
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(directory)
+        fresh = Path(tempfile.mkdtemp(dir=directory.parent, prefix=_prefix(directory, os.getpid())))
+    except OSError as error:
+        raise PlanError(f"{directory}: cannot be written ({error.strerror}); choose another output directory") from None
+    try:
+        fresh.chmod(0o755)
+        yield fresh
+        _put_in_place(fresh, directory)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def recover(directory: Path) -> None:
+    """Put back what a writer killed between its two renames had set aside."""
+    aside = _aside(directory)
+    if aside.is_dir() and not directory.exists():
+        aside.rename(directory)
+
+
+def _check_owned(directory: Path, owned: Collection[str]) -> None:
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise PlanError(f"{directory}: expected a directory, found a file; move it or choose another output directory")
+    foreign = sorted(entry.name for entry in directory.iterdir() if entry.name not in owned)
+    if foreign:
+        raise PlanError(
+            f"{directory}: holds files that trainroute did not write ({bounded(foreign)}); "
+            "move them or choose another output directory"
+        )
+
+
+def _put_in_place(fresh: Path, directory: Path) -> None:
+    if not directory.exists():
+        fresh.rename(directory)
+    elif not _exchanged(fresh, directory):
+        aside = _aside(directory)
+        shutil.rmtree(aside, ignore_errors=True)
+        directory.rename(aside)
+        fresh.rename(directory)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two directories change places in one step; False where the system or file system cannot."""
+    name = {"linux": "renameat2", "darwin": "renameatx_np"}.get(sys.platform)
+    exchange = getattr(ctypes.CDLL(None), name, None) if name else None
+    if exchange is None:
+        return False
+    return bool(exchange(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
+
+
+def _aside(directory: Path) -> Path:
+    return directory.with_name(f".{directory.name}.previous")
+
+
+def _prefix(directory: Path, process: int) -> str:
+    return f".{directory.name}.{socket.gethostname()}.{process}."
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what killed writers of this machine left behind."""
+    stem = f".{directory.name}.{socket.gethostname()}."
+    for left in sorted(directory.parent.iterdir()):
+        process = left.name.removeprefix(stem).split(".")[0]
+        if left.name.startswith(stem) and process.isdigit() and not _alive(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    if sys.platform == "win32":  # there, signal 0 ends the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,58 @@
+"""One definition of a nested record: the msgspec type says what the Polars columns and the JSON look like."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from types import NoneType
+from typing import get_args, get_type_hints
+
+import polars as pl
+
+from trainroute.records.plan import Record
+
+_SCALARS: dict[object, pl.DataType] = {
+    str: pl.String(),
+    float: pl.Float64(),
+    int: pl.Int64(),
+    bool: pl.Boolean(),
+}
+
+
+def record_schema(record: type[Record]) -> dict[str, pl.DataType]:
+    """Return the columns of a record, sorted by name at every level as in canonical JSON."""
+    hints = get_type_hints(record)
+    return {name: _dtype(hints[name]) for name in sorted(record.__struct_fields__)}
+
+
+def record_columns(record: type[Record]) -> list[pl.Expr]:
+    """Return expressions that build the columns of a record from flat columns of the same names as its fields."""
+    return [pl.col(name).cast(dtype) for name, dtype in record_schema(record).items()]
+
+
+def nested(record: type[Record], name: str) -> pl.Expr:
+    """Return the struct column of a record, built from flat columns of the same names as its fields."""
+    return pl.struct(record_columns(record)).alias(name)
+
+
+def json_text(columns: Iterable[str]) -> pl.Expr:
+    """Return each row's columns as the text of a canonical JSON object."""
+    return pl.struct(sorted(columns)).struct.json_encode()
+
+
+def json_string(column: str) -> pl.Expr:
+    """Return each row's text as a JSON string."""
+    return pl.struct(pl.col(column).alias("k")).struct.json_encode().str.slice(len('{"k":')).str.head(-1)
+
+
+def _dtype(hint: object) -> pl.DataType:
+    options = [option for option in get_args(hint) if option is not NoneType]
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return pl.Struct(record_schema(hint))
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return pl.String()
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    if getattr(hint, "__origin__", None) is tuple:
+        return pl.List(_dtype(options[0]))
+    if len(options) == 1:
+        return _dtype(options[0])
+    raise TypeError(f"no column type for {hint!r}")

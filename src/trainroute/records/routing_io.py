@@ -1,0 +1,179 @@
+"""Read and write a routing plan: JSON to trust, YAML and Markdown to look at.
+
+``METRICS/routing_plan/routing_plan.json`` is the plan; the other two follow from it. The directory is replaced as a
+whole.
+"""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import msgspec
+import polars as pl
+from pydantic import BaseModel, ValidationError
+
+from trainroute.config.schema import PlanningConfig, RoutingConfig
+from trainroute.errors import BrokenPlanError
+from trainroute.records.artifacts import canonical_json, read_parts, write_parts
+from trainroute.records.directories import recover, replaced_directory
+from trainroute.records.routing import (
+    PAIR_SCHEMA,
+    POOLED_SCHEMA,
+    ROUTING_PLAN_SCHEMA_VERSION,
+    CrossSectionalDecision,
+    PolicyConfig,
+    RoutingMetadata,
+    RoutingPlan,
+    SymbolDecision,
+    decisions_id,
+)
+from trainroute.records.routing_markdown import routing_markdown
+from trainroute.records.yaml_text import yaml_document
+
+STEM = "routing_plan"
+JSON_NAME = f"{STEM}.json"
+_OWNED = frozenset({JSON_NAME, f"{STEM}.yaml", f"{STEM}.md"})
+
+
+class _TargetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cross_sectional: CrossSectionalDecision
+    symbols: dict[str, SymbolDecision]
+
+
+class _RawEntry(msgspec.Struct, frozen=True):
+    cross_sectional: msgspec.Raw
+    symbols: dict[str, msgspec.Raw]
+
+
+def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
+    """Write ``routing_plan.{json,yaml,md}`` into ``directory``, replacing what is there; return the JSON's path.
+
+    The JSON is always written; YAML and Markdown as ``routing.dump_plan_as`` asks.
+
+    Raises
+    ------
+    PlanError
+        If the directory cannot be written, or holds files that are not a routing plan's.
+    """
+    config = {"planning": _dumped(plan.planning), "routing": _dumped(plan.routing)}
+    parts = {
+        "metadata": [canonical_json(plan.metadata)],
+        "config": [canonical_json(config)],
+        "targets": plan.targets_part,
+    }
+    with replaced_directory(directory, owned=_OWNED) as fresh:
+        with (fresh / JSON_NAME).open("wb") as file:
+            write_parts(file, parts)
+        if "YAML" in plan.routing.dump_plan_as:
+            names = (plan.pooled["target"], plan.pairs["symbol"])
+            longest = max((int(name.str.len_bytes().max() or 0) for name in names), default=0)  # type: ignore[arg-type]  # Polars types a maximum as any literal
+            with (fresh / f"{STEM}.yaml").open("wb") as file:
+                file.writelines(yaml_document(parts, entries=plan.pairs.height, longest_key=longest))
+        if "MARKDOWN" in plan.routing.dump_plan_as:
+            (fresh / f"{STEM}.md").write_text(routing_markdown(plan), encoding="utf-8")
+    return directory / JSON_NAME
+
+
+def routing_plan_file(path: Path) -> Path:
+    """Return the JSON of a routing plan given by its directory or its JSON; a directory half replaced is put back."""
+    if path.suffix == ".json":
+        recover(path.parent)
+        return path
+    recover(path)
+    return path / JSON_NAME
+
+
+def read_routing_metadata(path: Path) -> RoutingMetadata:
+    """Read only where a routing plan comes from; its content is checked against its hash.
+
+    Raises
+    ------
+    PlanNotFoundError
+        If it does not exist.
+    BrokenPlanError
+        If it cannot be trusted.
+    """
+    return _metadata(routing_plan_file(path), read_parts(routing_plan_file(path)))
+
+
+def read_routing_plan(path: Path, *, targets: Collection[str] | None = None) -> RoutingPlan:
+    """Read a routing plan, given by its directory or its JSON.
+
+    Parameters
+    ----------
+    path : Path
+    targets : collection of str, optional
+        Decode only the decisions on these targets; the whole file is checked all the same.
+
+    Raises
+    ------
+    PlanNotFoundError
+        If it does not exist.
+    BrokenPlanError
+        If it is truncated, edited, of an unknown version, or does not fit its schema.
+    """
+    path = routing_plan_file(path)
+    parts = read_parts(path)
+    metadata = _metadata(path, parts)
+    if metadata.plan_id != decisions_id(metadata.config_hash, [parts.get("targets", b"{}")]):
+        raise BrokenPlanError(f"{path}: its decisions do not match its plan_id: edited; write it again")
+    try:
+        policy = msgspec.json.decode(parts.get("config", b""), type=PolicyConfig)
+        routing = RoutingConfig.model_validate(policy.routing)
+        planning = PlanningConfig.model_validate(policy.planning)
+        pooled, pairs = _frames(parts.get("targets", b""), targets)
+    except (msgspec.DecodeError, msgspec.ValidationError, ValidationError, UnicodeDecodeError) as error:
+        raise BrokenPlanError(f"{path}: does not fit the schema ({_one_line(error)}); write it again") from None
+    return RoutingPlan(metadata=metadata, routing=routing, planning=planning, pooled=pooled, pairs=pairs)
+
+
+def _metadata(path: Path, parts: Mapping[str, bytes]) -> RoutingMetadata:
+    try:
+        version = msgspec.json.decode(parts.get("metadata", b"{}"), type=dict[str, msgspec.Raw]).get("schema_version")
+        if version is None or bytes(version) != str(ROUTING_PLAN_SCHEMA_VERSION).encode():
+            shown = "missing" if version is None else bytes(version).decode()
+            raise BrokenPlanError(
+                f"{path}: schema_version is {shown}, expected {ROUTING_PLAN_SCHEMA_VERSION}; "
+                "it was written by another version: run 'trainroute route' again"
+            )
+        return msgspec.json.decode(parts["metadata"], type=RoutingMetadata)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise BrokenPlanError(f"{path}: metadata do not fit the schema ({_one_line(error)}); write it again") from None
+
+
+def _frames(targets: bytes, wanted: Collection[str] | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Decode the decisions: strictly typed first, then as columns."""
+    own: list[dict[str, object]] = []
+    names: list[str] = []
+    counts: list[int] = []
+    symbols: list[str] = []
+    lines: list[bytes] = []
+    for target, raw in msgspec.json.decode(targets, type=dict[str, msgspec.Raw]).items():
+        if wanted is not None and target not in wanted:
+            continue
+        msgspec.json.decode(raw, type=_TargetEntry)
+        entry = msgspec.json.decode(raw, type=_RawEntry)
+        own.append(msgspec.json.decode(entry.cross_sectional))
+        names.append(target)
+        counts.append(len(entry.symbols))
+        symbols += entry.symbols
+        lines += [bytes(line) for line in entry.symbols.values()]
+    pooled = pl.DataFrame(own, schema={k: v for k, v in POOLED_SCHEMA.items() if k != "target"})
+    pairs = pl.DataFrame(
+        {
+            "target": pl.Series(names, dtype=pl.String).repeat_by(pl.Series(counts, dtype=pl.UInt32)).explode(),
+            "symbol": pl.Series(symbols, dtype=pl.String),
+            "line": pl.Series(lines, dtype=pl.Binary).cast(pl.String),
+        }
+    )
+    decision = pl.Struct({k: v for k, v in PAIR_SCHEMA.items() if k not in {"target", "symbol"}})
+    pairs = pairs.with_columns(pl.col("line").str.json_decode(decision)).unnest("line")
+    pooled = pooled.select(pl.Series("target", names, dtype=pl.String), pl.all())
+    return pooled.sort("target"), pairs.sort("target", "symbol")
+
+
+def _dumped(section: BaseModel) -> dict[str, object]:
+    return section.model_dump(mode="json")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,60 @@
+"""YAML of plans: block style while a person can read it, one entry per line beyond that.
+
+JSON is YAML, but for a few characters that YAML refuses raw and for exponents without a dot. So the JSON lines of a
+plan of a hundred thousand entries are its YAML as they stand; the few lines with such an exception are mended.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import yaml
+
+BLOCK_STYLE_LIMIT = 2000
+"""Entries up to which a file is written in block style."""
+
+_LONGEST_KEY = 200
+_SUSPECTS = (b"e-", b"\x7f", b"\xc2", b"\xe2\x80", b"\xef")
+_REFUSED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<number>-?[0-9]+e-[0-9]+)')
+
+
+def yaml_document(parts: Mapping[str, Sequence[bytes]], *, entries: int, longest_key: int = 0) -> list[bytes]:
+    """Write the parts of a JSON object as YAML.
+
+    Parameters
+    ----------
+    parts : mapping of str to sequence of bytes
+        For each plain key the chunks of its JSON; see `trainroute.records.artifacts`.
+    entries : int
+        How many entries the object holds; decides between block style and one entry per line.
+    longest_key : int
+        Length in bytes of the longest key inside; YAML allows no long keys in flow style.
+    """
+    if entries <= BLOCK_STYLE_LIMIT or longest_key > _LONGEST_KEY:
+        return [_block({key: msgspec.json.decode(b"".join(chunks)) for key, chunks in parts.items()})]
+    return [line for key, chunks in parts.items() for line in _flow(key, b"".join(chunks))]
+
+
+def _block(value: object) -> bytes:
+    dumper: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: bytes = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120, encoding="utf-8")
+    return text
+
+
+def _flow(key: str, text: bytes) -> list[bytes]:
+    if any(suspect in text for suspect in _SUSPECTS):
+        text = b"\n".join(_mended(line) for line in text.split(b"\n"))
+    return [key.encode() + b": ", text.replace(b"\n", b"\n  "), b"\n"]
+
+
+def _mended(line: bytes) -> bytes:
+    if not any(suspect in line for suspect in _SUSPECTS):
+        return line
+    text = _TOKEN.sub(_with_dot, line.decode())
+    return _REFUSED.sub(lambda character: f"\\u{ord(character.group()):04x}", text).encode()
+
+
+def _with_dot(token: re.Match[str]) -> str:
+    number = token["number"]
+    return token.group() if number is None else f"{float(number):.12f}"

@@ -1,0 +1,167 @@
+"""Candidates to decisions, over the whole table at once (SPEC section 5).
+
+1. `facts_of` splits the candidates into pooled and local rows, rounded to 6 decimals.
+2. `checks_of` and `state_of` give the state of the pooled side of each target and the local side of each pair.
+3. A symbol leaves the service of the pool on evidence only (`_taken_out`).
+4. `route_of` reads the table; `capped` enforces the limit of the experimental lane.
+5. Every decision gets its reasons and its distance to each threshold.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from trainroute import __version__
+from trainroute.config import Config
+from trainroute.config.schema import RoutingConfig
+from trainroute.records.candidates import DECIMALS, Candidates
+from trainroute.records.frames import nested
+from trainroute.records.routing import (
+    PAIR_SCHEMA,
+    POOLED_SCHEMA,
+    ROUTING_PLAN_SCHEMA_VERSION,
+    RoutingMetadata,
+    RoutingPlan,
+    SampleEvidence,
+    SymbolScores,
+    identified,
+)
+from trainroute.records.vocabulary import LeakageStatus, Mode, RouteState, SignalState, StabilityCategory
+from trainroute.route.experimental import capped
+from trainroute.route.facts import Facts, facts_of, pooled_score_on_symbol, score_column
+from trainroute.route.rules import Check, checks_of, not_provided
+from trainroute.route.states import cause_of, sentence_of, state_of
+from trainroute.route.table import route_of, why_of
+
+
+def build_routing_plan(
+    candidates: Candidates, config: Config, *, generated_at: str, git_commit: str | None
+) -> RoutingPlan:
+    """Decide the route of every (target, symbol).
+
+    Parameters
+    ----------
+    candidates : Candidates
+        Validated; see `trainroute.records.candidates_io`.
+    config : Config
+        ``routing`` decides; ``planning`` is recorded beside it.
+    generated_at, git_commit : str
+        Volatile metadata; no part of the plan's identity.
+    """
+    facts = facts_of(candidates)
+    pooled = _decide_pooled(facts, config.routing)
+    pairs = _decide_pairs(facts, pooled, config.routing)
+    metadata = RoutingMetadata(
+        schema_version=ROUTING_PLAN_SCHEMA_VERSION,
+        generated_at=generated_at,
+        git_commit=git_commit,
+        code_version=__version__,
+        config_hash=config.config_hash,
+        metrics_snapshot=candidates.snapshot,
+        columns_provided=tuple(sorted(candidates.provided)),
+        plan_id="",
+    )
+    draft = RoutingPlan(
+        metadata=metadata,
+        routing=config.routing,
+        planning=config.planning,
+        pooled=pooled.select(pl.col(name).cast(dtype) for name, dtype in POOLED_SCHEMA.items()),
+        pairs=pairs.select(pl.col(name).cast(dtype) for name, dtype in PAIR_SCHEMA.items()),
+    )
+    return identified(draft)
+
+
+def _decide_pooled(facts: Facts, config: RoutingConfig) -> pl.DataFrame:
+    checks = checks_of(Mode.CROSS_SECTIONAL, config, facts.provided)
+    frame = facts.pooled.with_columns(state=state_of(checks))
+    notes = [*_notes("pooled", not_provided(config, facts.provided)), _unknowns("pooled")]
+    return frame.with_columns(
+        margins=_margins(_side_margins(checks)),
+        reasons=_reasons(sentence_of(checks, pl.col("state"), "pooled"), *notes),
+    )
+
+
+def _decide_pairs(facts: Facts, pooled: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
+    provided = facts.provided
+    checks = checks_of(Mode.SYMBOL, config, provided)
+    score, on_symbol = score_column(config, provided), pooled_score_on_symbol(config, provided)
+    compared = "p_local_better" in provided
+    of_target = pooled.select("target", target_state="state", target_score=score)
+    frame = facts.pairs.join(of_target, on="target", how="left", maintain_order="left").with_columns(
+        local_state=state_of(checks), out=_taken_out(config, provided)
+    )
+    cs_state = pl.when(pl.col("out").is_null()).then("target_state").otherwise(pl.lit(SignalState.DISALLOWED.value))
+    frame = frame.with_columns(cs_state=cs_state)
+    states = (pl.col("cs_state"), pl.col("local_state"))
+    frame = frame.with_columns(
+        route=route_of(*states, config, compared=compared),
+        why=why_of(*states, config, compared=compared),
+    )
+    blocked = pl.col("route") == RouteState.ROUTE_BLOCKED
+    frame = frame.with_columns(blocked_by=pl.when(blocked).then(cause_of(checks)))
+    frame = capped(frame, config, local_score=score, pooled_score=on_symbol)
+    missing = (*not_provided(config, provided), *(n for n in ("p_cs_skill", "p_local_better") if n not in provided))
+    route = pl.concat_str(pl.col("route").str.strip_prefix("ROUTE_"), pl.lit(": "), pl.col("why"))
+    local = sentence_of(checks, pl.col("local_state"), "local")
+    notes = [*_notes("local", missing), _unknowns("local")]
+    return frame.with_columns(
+        nested(SymbolScores, "scores"),
+        nested(SampleEvidence, "evidence"),
+        margins=_margins({**_side_margins(checks), **_pair_margins(config, provided)}),
+        reasons=_reasons(route, _pooled_sentence(), local, *notes),
+    )
+
+
+def _taken_out(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
+    """Return why the pool does not serve a symbol; null where it does."""
+    least = config.evidence.cs_on_symbol_below
+    p = pl.col("p_cs_skill")
+    weak = pl.concat_str(pl.lit("p_cs_skill "), p.cast(pl.String), pl.lit(f" < {least}"))
+    out = pl.when(p < least).then(weak) if "p_cs_skill" in provided else pl.when(pl.lit(value=False)).then(pl.lit(""))
+    if not config.block_on_leakage:
+        return out
+    leaks = pl.col("leakage_status") == LeakageStatus.BLOCKED
+    return pl.when(leaks).then(pl.lit("leakage of the symbol is BLOCKED")).otherwise(out)
+
+
+def _pooled_sentence() -> pl.Expr:
+    state = pl.concat_str(pl.lit("pooled "), pl.col("target_state"))
+    out = pl.concat_str(state, pl.lit(", but not for this symbol: "), pl.col("out"))
+    return pl.when(pl.col("out").is_null()).then(state).otherwise(out)
+
+
+def _notes(name: str, missing: Sequence[str]) -> list[pl.Expr]:
+    return [pl.lit(f"{name}: not provided: {', '.join(missing)}")] if missing else []
+
+
+def _unknowns(name: str) -> pl.Expr:
+    """Name what is UNKNOWN: it blocks nothing."""
+    leakage = pl.when(pl.col("leakage_status") == LeakageStatus.UNKNOWN).then(pl.lit("leakage"))
+    stability = pl.when(pl.col("stability") == StabilityCategory.UNKNOWN).then(pl.lit("stability"))
+    listed = pl.concat_str(leakage, stability, separator=" and ", ignore_nulls=True)
+    return pl.when(listed != "").then(pl.concat_str(listed, pl.lit(f" of the {name} side UNKNOWN")))
+
+
+def _reasons(*sentences: pl.Expr) -> pl.Expr:
+    return pl.concat_list(sentences).list.drop_nulls()
+
+
+def _margins(distances: Mapping[str, pl.Expr]) -> pl.Expr:
+    return pl.struct(distances[name].cast(pl.Float64).alias(name) for name in sorted(distances))
+
+
+def _side_margins(checks: Sequence[Check]) -> dict[str, pl.Expr]:
+    return {check.margin: check.distance for check in checks if check.margin is not None}
+
+
+def _pair_margins(config: RoutingConfig, provided: frozenset[str]) -> dict[str, pl.Expr]:
+    rules = config.evidence
+    thresholds = {
+        "p_cs_skill": ("p_cs_skill", rules.cs_on_symbol_below),
+        "local_better_above": ("p_local_better", rules.local_better_above),
+        "cs_better_below": ("p_local_better", rules.cs_better_below),
+    }
+    return {
+        name: (pl.col(column) - threshold).round(DECIMALS) if column in provided else pl.lit(None)
+        for name, (column, threshold) in thresholds.items()
+    }

@@ -1,0 +1,67 @@
+"""The cap on the experimental lane: at most a fraction of a target's symbols keep it, best first."""
+
+import polars as pl
+
+from trainroute.config.schema import RoutingConfig
+from trainroute.records.vocabulary import RouteState, SignalState
+from trainroute.route.rules import Cause
+
+
+def capped(pairs: pl.DataFrame, config: RoutingConfig, *, local_score: str, pooled_score: str) -> pl.DataFrame:
+    """Turn the experimental pairs beyond the cap into BLOCKED.
+
+    At most floor(``max_fraction_symbols_per_target`` × the target's symbols) keep the lane, but one if any qualifies
+    and the fraction is above zero; best score first, then by name.
+
+    Parameters
+    ----------
+    pairs : polars.DataFrame
+        With ``target, symbol, route, local_state, why, blocked_by``, ``target_score`` and the two score columns.
+    config : RoutingConfig
+    local_score, pooled_score : str
+        The columns that the local and the pooled side are judged by; a pair is ranked by the side that would train,
+        a pooled side that was not measured on the symbol by its target's score.
+    """
+    fraction = config.experimental.max_fraction_symbols_per_target
+    pooled = pl.coalesce(pooled_score, "target_score")
+    lane_score = pl.when(pl.col("local_state") == SignalState.EXPERIMENTAL).then(local_score).otherwise(pooled)
+    ranked = (
+        pairs.with_columns(symbols=pl.len().over("target"))
+        .filter(pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY)
+        .with_columns(lane_score=lane_score)
+        .sort(["target", "lane_score", "symbol"], descending=[False, True, False], nulls_last=True)
+        .with_columns(rank=pl.int_range(1, pl.len() + 1).over("target"), qualify=pl.len().over("target"))
+        .with_columns(keep=_places(pl.col("symbols"), fraction))
+    )
+    full = ranked.filter(pl.col("rank") > pl.col("keep")).select(
+        "target",
+        "symbol",
+        over=pl.concat_str(
+            pl.lit("experimental lane is full: place "),
+            pl.col("rank").cast(pl.String),
+            pl.lit(" of "),
+            pl.col("qualify").cast(pl.String),
+            pl.lit(" that qualify, "),
+            pl.col("keep").cast(pl.String),
+            pl.lit(f" may keep it ({fraction} of "),
+            pl.col("symbols").cast(pl.String),
+            pl.lit(" symbols)"),
+        ),
+    )
+    over = pl.col("over").is_not_null()
+    return (
+        pairs.join(full, on=["target", "symbol"], how="left", maintain_order="left")
+        .with_columns(
+            route=pl.when(over).then(pl.lit(RouteState.ROUTE_BLOCKED.value)).otherwise("route"),
+            blocked_by=pl.when(over).then(pl.lit(Cause.LANE_FULL.value)).otherwise("blocked_by"),
+            why=pl.coalesce("over", "why"),
+        )
+        .drop("over")
+    )
+
+
+def _places(symbols: pl.Expr, fraction: float) -> pl.Expr:
+    if fraction == 0:
+        return pl.lit(0)
+    # 0.29 × 100 is 28.999999999999996 in floating point.
+    return pl.max_horizontal(pl.lit(1), (symbols * fraction).round(9).floor().cast(pl.Int64))

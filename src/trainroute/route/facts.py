@@ -1,0 +1,83 @@
+"""What the rules look at: the candidates, rounded, with the few things that follow from several columns.
+
+A column that the table does not have is null here as well; `provided` tells the rules that it is not known.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from trainroute.config.schema import RoutingConfig
+from trainroute.records.candidates import COLUMNS, DECIMALS, Candidates
+from trainroute.records.vocabulary import LeakageStatus, Mode, StabilityCategory
+
+FAMILIES_COLUMN = "attempted_model_families"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The two tables that the rules run over.
+
+    Attributes
+    ----------
+    pooled : polars.DataFrame
+        One row per target, sorted; ``measured`` is False where the candidates have no CROSS_SECTIONAL row.
+    pairs : polars.DataFrame
+        One row per (target, symbol), sorted, with what the target's row says of leakage.
+    provided : frozenset of str
+        The columns that are known.
+    """
+
+    pooled: pl.DataFrame
+    pairs: pl.DataFrame
+    provided: frozenset[str]
+
+
+def facts_of(candidates: Candidates) -> Facts:
+    """Split the candidates into pooled and local rows and complete both."""
+    frame = _completed(candidates.frame, candidates.provided)
+    own = frame.filter(pl.col("mode") == Mode.CROSS_SECTIONAL).with_columns(measured=pl.lit(value=True))
+    tasks = frame.group_by("target").agg(pl.col("task_type").drop_nulls().first())
+    pooled = tasks.join(own.drop("task_type"), on="target", how="left").with_columns(
+        pl.col("measured").fill_null(value=False),
+        pl.col("leakage_status").fill_null(LeakageStatus.UNKNOWN.value),
+        pl.col("stability").fill_null(StabilityCategory.UNKNOWN.value),
+    )
+    pairs = frame.filter(pl.col("mode") == Mode.SYMBOL).drop("task_type")
+    return Facts(
+        pooled=pooled.sort("target"),
+        pairs=with_target(pairs, pooled).sort("target", "symbol"),
+        provided=candidates.provided,
+    )
+
+
+def with_target(pairs: pl.DataFrame, pooled: pl.DataFrame) -> pl.DataFrame:
+    """Add to each pair what the rules need of its target: task and leakage."""
+    return pairs.join(
+        pooled.select("target", "task_type", target_leakage="leakage_status"), on="target", how="left"
+    ).with_columns(measured=pl.lit(value=True))
+
+
+def score_column(config: RoutingConfig, provided: frozenset[str]) -> str:
+    """Return the column that scores are compared in: the shrunk one if enabled and known."""
+    return "score_shrunk" if config.evidence.use_shrunk_score and "score_shrunk" in provided else "score"
+
+
+def pooled_score_on_symbol(config: RoutingConfig, provided: frozenset[str]) -> str:
+    """Return the column that holds the pooled model's score on a symbol's rows."""
+    return "cs_score_shrunk" if config.evidence.use_shrunk_score and "cs_score_shrunk" in provided else "cs_score"
+
+
+def _completed(frame: pl.DataFrame, provided: frozenset[str]) -> pl.DataFrame:
+    floats = [name for name, dtype in COLUMNS.items() if dtype == pl.Float64()]
+    attempted = pl.col(FAMILIES_COLUMN)
+    # A failed list that is known but null is no evidence that anything succeeded.
+    failed = pl.col("failed_model_families") if "failed_model_families" in provided else pl.lit([], pl.List(pl.String))
+    return frame.with_columns(
+        pl.col(floats).fill_nan(None).round(DECIMALS),
+        pl.col("leakage_status").fill_null(LeakageStatus.UNKNOWN.value),
+        pl.col("stability").fill_null(StabilityCategory.UNKNOWN.value),
+        successful_families=pl.when(attempted.is_not_null() & failed.is_not_null()).then(
+            attempted.list.set_difference(failed).list.len().cast(pl.Int64)
+        ),
+    )

@@ -1,0 +1,364 @@
+"""The rules of one side as data: what each compares, when it passes, and how it says so.
+
+Every rule is a `Check`: Polars expressions over the columns of `Facts`. The states (`trainroute.route.states`), the
+reasons, the margins and the explanation of a single pair all come from the same list, so they cannot disagree.
+
+1. Gates: any that fails makes the side DISALLOWED.
+2. STRONG, WEAK_BUT_OK, EXPERIMENTAL: the first level whose checks all pass is the state; if none, DISALLOWED.
+
+A check on a column that the table does not have is skipped, and the side is at most WEAK_BUT_OK.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import polars as pl
+
+from trainroute.config.schema import PerTask, RoutingConfig, Threshold
+from trainroute.records.candidates import DECIMALS
+from trainroute.records.vocabulary import LeakageStatus, Mode, SignalState, Task
+from trainroute.route.facts import FAMILIES_COLUMN, score_column
+
+
+class Level(StrEnum):
+    """What a check decides: whether the side may train at all, or which state it has."""
+
+    GATE = "GATE"
+    STRONG = SignalState.STRONG.value
+    WEAK_BUT_OK = SignalState.WEAK_BUT_OK.value
+    EXPERIMENTAL = SignalState.EXPERIMENTAL.value
+
+
+class Cause(StrEnum):
+    """What kind of reason keeps a pair from training; counted in summaries."""
+
+    NOT_MEASURED = "not measured"
+    TOO_FEW_ROWS = "too few rows"
+    EFFECTIVE_SIZE = "too few independent windows"
+    MINORITY_EVENTS = "too few events of the rarer class"
+    LEAKAGE = "leakage"
+    TARGET_LEAKAGE = "leakage of the target"
+    FAILED_FAMILIES = "too few families succeeded"
+    NO_SCORE = "no score"
+    SCORE = "below the score minimum"
+    STABILITY = "stability not allowed"
+    P_SKILL = "not enough evidence of skill"
+    LANE_OFF = "experimental lane is off"
+    LANE_FULL = "experimental lane is full"
+    INCOMPLETE = "not provided"
+    INTERVAL = "interval too low"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One rule.
+
+    Attributes
+    ----------
+    level : Level
+    cause : Cause
+        What it means where it fails.
+    label : str
+        What is compared, as sentences call it.
+    value, threshold : polars.Expr
+        Numbers or text, for explanations.
+    relation : str
+        How value and threshold stand where the check passes.
+    passes : polars.Expr
+        Boolean, never null.
+    failure : polars.Expr
+        The sentence where it fails, such as ``score 0.5123 < 0.53``.
+    margin : str or None
+        Field of `SideMargins` that holds value minus threshold.
+    skipped : bool
+        The table does not have the column.
+    """
+
+    level: Level
+    cause: Cause
+    label: str
+    value: pl.Expr
+    threshold: pl.Expr
+    relation: str
+    passes: pl.Expr
+    failure: pl.Expr
+    margin: str | None = None
+    skipped: bool = False
+
+    @property
+    def distance(self) -> pl.Expr:
+        """Value minus threshold, rounded; null where there is nothing to subtract."""
+        if self.margin is None or self.skipped:
+            return pl.lit(None, pl.Float64)
+        return (self.value.cast(pl.Float64) - self.threshold.cast(pl.Float64)).round(DECIMALS)
+
+
+def checks_of(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
+    """Return the rules of one side in the order in which they apply."""
+    return [*_gates(side, config, provided), *_levels(side, config, provided)]
+
+
+def not_provided(config: RoutingConfig, provided: frozenset[str]) -> tuple[str, ...]:
+    """Return the columns that a rule of one side would look at and that the table does not have."""
+    wanted = {"n_eff", "minority_events", "leakage_status", FAMILIES_COLUMN, "stability", "score_ci_low", "p_skill"}
+    if config.evidence.use_shrunk_score:
+        wanted.add("score_shrunk")
+    return tuple(sorted(wanted - provided))
+
+
+def at_task(threshold: Threshold) -> pl.Expr:
+    """Return a threshold by the target's task; where that is unknown, the stricter one."""
+    if not isinstance(threshold, PerTask):
+        return pl.lit(float(threshold))
+    task = pl.col("task_type")
+    strict = max(threshold.classification, threshold.regression)
+    return (
+        pl.when(task == Task.REGRESSION)
+        .then(pl.lit(threshold.regression))
+        .when(task.is_not_null())
+        .then(pl.lit(threshold.classification))
+        .otherwise(pl.lit(strict))
+    )
+
+
+def _gates(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
+    pooled = side is Mode.CROSS_SECTIONAL
+    rows = config.min_sample_size.cross_sectional if pooled else config.min_sample_size.symbol
+    windows = config.min_effective_size.cross_sectional if pooled else config.min_effective_size.symbol
+    column = score_column(config, provided)
+    return [
+        _word(
+            Level.GATE,
+            Cause.NOT_MEASURED,
+            "row",
+            pl.when("measured").then(pl.lit("there")),
+            "there",
+            passes=pl.col("measured"),
+            failure=f"the candidates hold no {side.value} row",
+        ),
+        _minimum("sample_size", rows, Cause.TOO_FEW_ROWS, "rows", provided),
+        _minimum("n_eff", windows, Cause.EFFECTIVE_SIZE, "independent windows", provided),
+        _events(config.min_minority_events, provided),
+        *_leakage_gates(side, config),
+        _minimum(
+            "successful_families",
+            config.require_min_successful_families,
+            Cause.FAILED_FAMILIES,
+            "successful families",
+            provided,
+        ),
+        _word(
+            Level.GATE,
+            Cause.NO_SCORE,
+            "score",
+            pl.col(column).cast(pl.String),
+            "measured",
+            passes=pl.col(column).is_not_null(),
+            failure=f"no {column}",
+        ),
+    ]
+
+
+def _leakage_gates(side: Mode, config: RoutingConfig) -> list[Check]:
+    if not config.block_on_leakage:
+        return []
+    columns = {"leakage_status": ("leakage", Cause.LEAKAGE)}
+    if side is Mode.SYMBOL:
+        columns["target_leakage"] = ("leakage of the target", Cause.TARGET_LEAKAGE)
+    blocked = LeakageStatus.BLOCKED
+    return [
+        _word(
+            Level.GATE,
+            cause,
+            label,
+            pl.col(name),
+            "not BLOCKED",
+            passes=pl.col(name) != blocked,
+            failure=f"{label} is {blocked.value}",
+        )
+        for name, (label, cause) in columns.items()
+    ]
+
+
+def _levels(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
+    pooled = side is Mode.CROSS_SECTIONAL
+    scores = config.cross_sectional if pooled else config.symbol
+    allowed = config.stability_allowlist.cross_sectional if pooled else config.stability_allowlist.symbol
+    skill = config.evidence.min_p_skill
+    column = score_column(config, provided)
+    strong, weak, lane = Level.STRONG, Level.WEAK_BUT_OK, Level.EXPERIMENTAL
+    return [
+        _score(strong, column, scores.strong_score, "strong_score"),
+        _stability(strong, allowed),
+        _clean(),
+        _interval(config, provided),
+        _p_skill(strong, skill.strong, "strong_p_skill", provided),
+        _complete(not_provided(config, provided)),
+        _score(weak, column, scores.min_score, "min_score"),
+        _stability(weak, allowed),
+        _p_skill(weak, skill.weak, "min_p_skill", provided),
+        _lane(on=config.enable_experimental_lane),
+        _score(lane, column, config.experimental.min_score, "experimental_score"),
+        _stability(lane, config.experimental.allowed_stabilities),
+        _p_skill(lane, skill.experimental, "experimental_p_skill", provided),
+    ]
+
+
+def _minimum(column: str, least: int, cause: Cause, label: str, provided: frozenset[str]) -> Check:
+    source = FAMILIES_COLUMN if column == "successful_families" else column
+    return _number(
+        Level.GATE,
+        cause,
+        label,
+        pl.col(column),
+        pl.lit(least),
+        margin=column,
+        off=least == 0,
+        source=source in provided,
+    )
+
+
+def _events(least: int, provided: frozenset[str]) -> Check:
+    regression = (pl.col("task_type") == Task.REGRESSION).fill_null(value=False)
+    value = pl.when(~regression).then("minority_events")
+    known = "minority_events" in provided
+    check = _number(
+        Level.GATE,
+        Cause.MINORITY_EVENTS,
+        "events of the rarer class",
+        value,
+        pl.lit(least),
+        margin="minority_events",
+        off=least == 0,
+        source=known,
+    )
+    return replace(check, passes=check.passes | regression)
+
+
+def _score(level: Level, column: str, threshold: Threshold, margin: str) -> Check:
+    return _number(level, Cause.SCORE, "score", pl.col(column), at_task(threshold), margin=margin)
+
+
+def _p_skill(level: Level, least: float, margin: str, provided: frozenset[str]) -> Check:
+    return _number(
+        level,
+        Cause.P_SKILL,
+        "p_skill",
+        pl.col("p_skill"),
+        pl.lit(float(least)),
+        margin=margin,
+        off=least == 0,
+        source="p_skill" in provided,
+    )
+
+
+def _interval(config: RoutingConfig, provided: frozenset[str]) -> Check:
+    check = _number(
+        Level.STRONG,
+        Cause.INTERVAL,
+        "lower end of the interval",
+        pl.col("score_ci_low"),
+        at_task(config.evidence.require_ci_above),
+        margin="strong_ci_low",
+        source="score_ci_low" in provided,
+        strictly=True,
+    )
+    return replace(check, failure=pl.when(check.value.is_null()).then(pl.lit("no interval")).otherwise(check.failure))
+
+
+def _stability(level: Level, allowed: Sequence[str]) -> Check:
+    value = pl.col("stability")
+    return _word(
+        level,
+        Cause.STABILITY,
+        "stability",
+        value,
+        "one of " + (", ".join(allowed) or "none"),
+        passes=value.is_in(list(allowed)),
+        failure=pl.concat_str(pl.lit("stability "), value, pl.lit(" is not allowed")),
+    )
+
+
+def _clean() -> Check:
+    # With block_on_leakage off, BLOCKED gets here and is no better than SUSPECT.
+    value = pl.col("leakage_status")
+    return _word(
+        Level.STRONG,
+        Cause.LEAKAGE,
+        "leakage",
+        value,
+        "not SUSPECT",
+        passes=~value.is_in([LeakageStatus.SUSPECT.value, LeakageStatus.BLOCKED.value]),
+        failure=pl.concat_str(pl.lit("leakage is "), value),
+    )
+
+
+def _complete(missing: Sequence[str]) -> Check:
+    return _word(
+        Level.STRONG,
+        Cause.INCOMPLETE,
+        "columns",
+        pl.lit(f"without {', '.join(missing)}" if missing else "all provided"),
+        "all provided",
+        passes=pl.lit(value=not missing),
+        failure="columns not provided",
+    )
+
+
+def _lane(*, on: bool) -> Check:
+    return _word(
+        Level.EXPERIMENTAL,
+        Cause.LANE_OFF,
+        "experimental lane",
+        pl.lit("on" if on else "off"),
+        "on",
+        passes=pl.lit(value=on),
+        failure="the experimental lane is off",
+    )
+
+
+def _number(
+    level: Level,
+    cause: Cause,
+    label: str,
+    value: pl.Expr,
+    least: pl.Expr,
+    *,
+    margin: str,
+    off: bool = False,
+    source: bool = True,
+    strictly: bool = False,
+) -> Check:
+    """Compare a number with its least; ``off``: the config asks for nothing; ``source``: the column is there."""
+    reached = (value > least) if strictly else (value >= least)
+    opposite = "≤" if strictly else "<"
+    said = pl.concat_str(pl.lit(f"{label} "), value.cast(pl.String), pl.lit(f" {opposite} "), least.cast(pl.String))
+    return Check(
+        level=level,
+        cause=cause,
+        label=label,
+        value=value,
+        threshold=least,
+        relation=">" if strictly else "≥",
+        passes=pl.lit(value=True) if off or not source else reached.fill_null(value=False),
+        failure=pl.when(value.is_null()).then(pl.lit(f"no {label}")).otherwise(said),
+        margin=margin,
+        skipped=not source,
+    )
+
+
+def _word(
+    level: Level, cause: Cause, label: str, value: pl.Expr, wanted: str, *, passes: pl.Expr, failure: str | pl.Expr
+) -> Check:
+    """Compare a word with what is wanted."""
+    return Check(
+        level=level,
+        cause=cause,
+        label=label,
+        value=value,
+        threshold=pl.lit(wanted),
+        relation="must be",
+        passes=passes,
+        failure=pl.lit(failure) if isinstance(failure, str) else failure,
+    )

@@ -1,0 +1,103 @@
+"""The route table: the states of the two sides to one route.
+
+Four rules cover its sixteen cells; "ok" is STRONG or WEAK_BUT_OK.
+
+1. Both sides ok: ``both_strong_behavior`` decides.
+2. One side ok: that side, CROSS_SECTIONAL or SYMBOL_SPECIFIC.
+3. None ok, one EXPERIMENTAL: EXPERIMENTAL_ONLY.
+4. Else BLOCKED.
+"""
+
+import polars as pl
+
+from trainroute.config.schema import RoutingConfig
+from trainroute.records.vocabulary import RouteState, SignalState
+
+OK = (SignalState.STRONG.value, SignalState.WEAK_BUT_OK.value)
+_ALWAYS = {
+    "ROUTE_BOTH": RouteState.ROUTE_BOTH,
+    "PREFER_CS": RouteState.ROUTE_CROSS_SECTIONAL,
+    "PREFER_SYMBOL": RouteState.ROUTE_SYMBOL_SPECIFIC,
+}
+
+
+def route_of(cs_state: pl.Expr, local_state: pl.Expr, config: RoutingConfig, *, compared: bool) -> pl.Expr:
+    """Return the route of each row, before the experimental cap.
+
+    Parameters
+    ----------
+    cs_state, local_state : polars.Expr
+    config : RoutingConfig
+    compared : bool
+        Whether the table has ``p_local_better``.
+    """
+    cs_ok, local_ok = cs_state.is_in(OK), local_state.is_in(OK)
+    lane = (cs_state == SignalState.EXPERIMENTAL) | (local_state == SignalState.EXPERIMENTAL)
+    return (
+        pl.when(cs_ok & local_ok)
+        .then(_both(config, compared=compared))
+        .when(cs_ok)
+        .then(_lit(RouteState.ROUTE_CROSS_SECTIONAL))
+        .when(local_ok)
+        .then(_lit(RouteState.ROUTE_SYMBOL_SPECIFIC))
+        .when(lane)
+        .then(_lit(RouteState.ROUTE_EXPERIMENTAL_ONLY))
+        .otherwise(_lit(RouteState.ROUTE_BLOCKED))
+    )
+
+
+def why_of(cs_state: pl.Expr, local_state: pl.Expr, config: RoutingConfig, *, compared: bool) -> pl.Expr:
+    """Return the sentence that says how the two states became the route."""
+    cs_ok, local_ok = cs_state.is_in(OK), local_state.is_in(OK)
+    return (
+        pl.when(cs_ok & local_ok)
+        .then(_why_both(config, compared=compared))
+        .when(cs_ok)
+        .then(pl.lit("only the pooled side is good enough"))
+        .when(local_ok)
+        .then(pl.lit("only the local side is good enough"))
+        .when(local_state == SignalState.EXPERIMENTAL)
+        .then(pl.lit("experimental lane: a local model"))
+        .when(cs_state == SignalState.EXPERIMENTAL)
+        .then(pl.lit("experimental lane: the pooled model"))
+        .otherwise(pl.lit("no side may train"))
+    )
+
+
+def _both(config: RoutingConfig, *, compared: bool) -> pl.Expr:
+    always = _ALWAYS.get(config.both_strong_behavior)
+    if always is not None:
+        return _lit(always)
+    if not compared:
+        return _lit(RouteState.ROUTE_BOTH)
+    p, rules = pl.col("p_local_better"), config.evidence
+    return (
+        pl.when(p > rules.local_better_above)
+        .then(_lit(RouteState.ROUTE_SYMBOL_SPECIFIC))
+        .when(p < rules.cs_better_below)
+        .then(_lit(RouteState.ROUTE_CROSS_SECTIONAL))
+        .otherwise(_lit(RouteState.ROUTE_BOTH))
+    )
+
+
+def _why_both(config: RoutingConfig, *, compared: bool) -> pl.Expr:
+    behavior = config.both_strong_behavior
+    if behavior in _ALWAYS:
+        return pl.lit(f"both sides are good enough; both_strong_behavior is {behavior}")
+    if not compared:
+        return pl.lit("both sides are good enough; p_local_better not provided")
+    p, above, below = pl.col("p_local_better"), config.evidence.local_better_above, config.evidence.cs_better_below
+    shown = pl.concat_str(pl.lit("both sides are good enough; p_local_better "), p.cast(pl.String))
+    return (
+        pl.when(p.is_null())
+        .then(pl.lit("both sides are good enough; no p_local_better"))
+        .when(p > above)
+        .then(pl.concat_str(shown, pl.lit(f" > {above}")))
+        .when(p < below)
+        .then(pl.concat_str(shown, pl.lit(f" < {below}")))
+        .otherwise(pl.concat_str(shown, pl.lit(f" is undecided, from {below} to {above}")))
+    )
+
+
+def _lit(route: RouteState) -> pl.Expr:
+    return pl.lit(route.value)
