@@ -2,7 +2,8 @@
 
 At time t nobody knows y(t + k) for k > -h: its window ends after t. A feature whose rank correlation with such a label
 is within a quarter of the way from perfect to what the *last completed* label y(t - h) shows, and at least 0.995, is a
-copy. An honest feature that measures the past window has its peak at k = -h, not after it.
+copy. An honest feature that measures the past window has its peak at k = -h, not after it. The latest rows before the
+holdout are looked at, at most 4,000 of a symbol.
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from trainroute.records.vocabulary import LeakageStatus
 THRESHOLD = 0.995
 MIN_ROWS = 200
 _MAX_LAGS = 41
+_MAX_ROWS = 4000
 _NEARER_THAN_COMPLETED = 0.25
 
 
@@ -32,8 +34,9 @@ class NearCopies(LeakCheck):
         """Yield one finding per copied feature, for the symbol, target and lag where the copy is closest."""
         best: dict[str, LeakFinding] = {}
         for rows in context.sampled_rows():
-            before = context.before_holdout(rows)
-            features, labels = _Ranked.of(rows.features[before]), _Ranked.of(rows.targets[before])
+            end = context.before_holdout(rows).stop
+            latest = slice(max(0, end - _MAX_ROWS), end)
+            features, labels = _Ranked.of(rows.features[latest]), _Ranked.of(rows.targets[latest])
             for horizon in sorted({t.horizon_bars for t in context.panel.targets}):
                 for found in self._compare(context, rows.symbol, features, labels, horizon):
                     known = best.get(found.feature)

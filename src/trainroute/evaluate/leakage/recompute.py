@@ -16,7 +16,7 @@ from trainroute.evaluate.leakage.base import LeakCheck, LeakContext
 from trainroute.panel import PrepareManifest, read_bar_columns, read_prepare_manifest, recompute_features
 from trainroute.records.vocabulary import LeakageStatus
 
-CUTS = (0.4, 0.65, 0.9)
+CUTS = (0.5, 0.9)
 TOLERANCE = 1e-3
 
 
