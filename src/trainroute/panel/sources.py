@@ -141,7 +141,8 @@ def _all_sources(data_dir: Path) -> list[Source]:
     for relative in listed:
         if not (data_dir / relative).is_file():
             raise DataError(f"{data_dir / relative}: missing, though {MANIFEST_NAME} lists it; run prepare again")
-    paths = sorted(data_files(data_dir), key=lambda path: path.relative_to(data_dir).parts)
+    found = {*data_files(data_dir), *(data_dir / relative for relative in listed)}
+    paths = sorted(found, key=lambda path: path.relative_to(data_dir).parts)
     if not paths:
         raise DataError(
             f"{data_dir}: no .parquet or .csv file in it; expected symbol=X/*.parquet, X.parquet or long files"

@@ -42,21 +42,16 @@ def clean_bars(bars: pl.DataFrame, source: Path, repairs: Repairs) -> pl.DataFra
         volume = pl.col("volume")
         valid.append(pl.when(volume.is_finite() & (volume >= 0)).then(volume))
     cleaned = bars.with_columns(valid)
-    worse = cleaned.null_count().row(0, named=True)
-    repairs.note(
-        "impossible or missing values taken for missing, in",
-        [f"{name} ({worse[name]})" for name in columns if name != "close" and worse[name]],
-    )
-    repairs.note(
-        "bars without a positive close left out, of",
-        cleaned.filter(pl.col("close").is_null())[SYMBOL].unique().sort().to_list(),
-    )
-    cleaned = cleaned.filter(pl.col("close").is_not_null())
-    if cleaned.is_empty():
+    missing = cleaned.null_count().row(0, named=True)
+    empty = [name for name in columns if missing[name] == len(cleaned)]
+    if "close" in empty:
         raise DataError(f"{source}: no bar has a positive close; expected prices")
-    empty = [name for name in columns if cleaned[name].null_count() == len(cleaned)]
     repairs.note("empty columns left out", empty)
-    return cleaned.drop(empty)
+    odd = [f"{name} ({missing[name]})" for name in columns if missing[name] and name not in {"close", *empty}]
+    repairs.note("impossible or missing values taken for missing, in", odd)
+    without = cleaned.filter(pl.col("close").is_null())[SYMBOL].unique().sort()
+    repairs.note("bars without a positive close left out, of", without)
+    return cleaned.filter(pl.col("close").is_not_null()).drop(empty)
 
 
 def resample_bars(bars: pl.DataFrame, every: str) -> tuple[pl.DataFrame, int]:
