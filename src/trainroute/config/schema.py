@@ -141,6 +141,8 @@ class PlanningConfig(Section):
     """The short list that `trainroute run` and `trainroute train` use: minutes on a laptop."""
     experimental_families: tuple[str, ...] = ("LightGBM",)
     """Experimental jobs get only these, of the ones asked for."""
+    family_min_priority: dict[str, Count] = {}
+    """A family named here trains only jobs of at least this priority (600 strong pooled … 100 experimental local)."""
     short_symbols_teach_pool: bool = True
     """Symbols too short for their own model still lend their rows to the pooled one."""
     local_symbols_teach_pool: bool = True

@@ -121,6 +121,14 @@ def read_parts(path: Path, *, require_hash: bool = True) -> dict[str, bytes]:
     BrokenPlanError
         As `read_json_artifact`.
     """
+    parts, recorded = read_parts_and_hash(path)
+    if recorded is None and require_hash:
+        raise no_hash(path)
+    return parts
+
+
+def read_parts_and_hash(path: Path) -> tuple[dict[str, bytes], str | None]:
+    """Read as `read_parts`, and return the hash that was recorded and found right; None where there is none."""
     data = _bytes_of(path)
     try:
         raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
@@ -128,16 +136,23 @@ def read_parts(path: Path, *, require_hash: bool = True) -> dict[str, bytes]:
         raise BrokenPlanError(f"{path}: expected a JSON object; write it again or restore it") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(path, error) from None
-    recorded = bytes(raw.pop(HASH_KEY, b"")).decode("utf-8", "replace").strip('"')
+    recorded = bytes(raw.pop(HASH_KEY)).decode("utf-8", "replace").strip('"') if HASH_KEY in raw else None
     parts = {key: bytes(value).replace(b"\n", b"") for key, value in raw.items()}
-    if not recorded and require_hash:
-        raise BrokenPlanError(f"{path}: has no {HASH_KEY}, so edits cannot be noticed; write it again")
-    if recorded and recorded == parts_id({key: [part] for key, part in parts.items()}):
-        return parts
+    if recorded is not None and recorded == _id_of(parts):
+        return parts, recorded
     canonical = _canonical_parts(path, raw)
-    if recorded and recorded != parts_id({key: [part] for key, part in canonical.items()}):
+    if recorded is not None and recorded != _id_of(canonical):
         raise BrokenPlanError(f"{path}: its content does not match its {HASH_KEY}: edited or corrupted; write it again")
-    return canonical
+    return canonical, recorded
+
+
+def no_hash(path: Path) -> BrokenPlanError:
+    """Return the error for a file that should carry a hash."""
+    return BrokenPlanError(f"{path}: has no {HASH_KEY}, so edits cannot be noticed; write it again")
+
+
+def _id_of(parts: Mapping[str, bytes]) -> str:
+    return parts_id({key: [part] for key, part in parts.items()})
 
 
 def _canonical_parts(path: Path, raw: Mapping[str, msgspec.Raw]) -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """One definition of a nested record: the msgspec type says what the Polars columns and the JSON look like."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from types import NoneType
 from typing import get_args, get_type_hints
@@ -17,10 +17,10 @@ _SCALARS: dict[object, pl.DataType] = {
 }
 
 
-def record_schema(record: type[Record]) -> dict[str, pl.DataType]:
+def record_schema(record: type[Record], *, without: Collection[str] = ()) -> dict[str, pl.DataType]:
     """Return the columns of a record, sorted by name at every level as in canonical JSON."""
     hints = get_type_hints(record)
-    return {name: _dtype(hints[name]) for name in sorted(record.__struct_fields__)}
+    return {name: _dtype(hints[name]) for name in sorted(record.__struct_fields__) if name not in without}
 
 
 def record_columns(record: type[Record]) -> list[pl.Expr]:

@@ -147,6 +147,16 @@ def trains_pooled() -> pl.Expr:
     return route.is_in([RouteState.ROUTE_CROSS_SECTIONAL, RouteState.ROUTE_BOTH]) | lane
 
 
+def score_column(config: RoutingConfig, provided: frozenset[str]) -> str:
+    """Return the column that scores are compared in: the shrunk one if enabled and known."""
+    return "score_shrunk" if config.evidence.use_shrunk_score and "score_shrunk" in provided else "score"
+
+
+def pooled_score_on_symbol(config: RoutingConfig, provided: frozenset[str]) -> str:
+    """Return the column that holds the pooled model's score on a symbol's rows."""
+    return "cs_score_shrunk" if config.evidence.use_shrunk_score and "cs_score_shrunk" in provided else "cs_score"
+
+
 @dataclass(frozen=True)
 class RoutingPlan:
     """The decisions of all targets.

@@ -25,10 +25,12 @@ from trainroute.records.routing import (
     SampleEvidence,
     SymbolScores,
     identified,
+    pooled_score_on_symbol,
+    score_column,
 )
 from trainroute.records.vocabulary import LeakageStatus, Mode, RouteState, SignalState, StabilityCategory
 from trainroute.route.experimental import capped
-from trainroute.route.facts import Facts, facts_of, pooled_score_on_symbol, score_column
+from trainroute.route.facts import Facts, facts_of
 from trainroute.route.rules import Check, checks_of, not_provided
 from trainroute.route.states import cause_of, sentence_of, state_of
 from trainroute.route.table import route_of, why_of

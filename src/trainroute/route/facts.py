@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from trainroute.config.schema import RoutingConfig
 from trainroute.records.candidates import COLUMNS, DECIMALS, Candidates
 from trainroute.records.vocabulary import LeakageStatus, Mode, StabilityCategory
 
@@ -56,16 +55,6 @@ def with_target(pairs: pl.DataFrame, pooled: pl.DataFrame) -> pl.DataFrame:
     return pairs.join(
         pooled.select("target", "task_type", target_leakage="leakage_status"), on="target", how="left"
     ).with_columns(measured=pl.lit(value=True))
-
-
-def score_column(config: RoutingConfig, provided: frozenset[str]) -> str:
-    """Return the column that scores are compared in: the shrunk one if enabled and known."""
-    return "score_shrunk" if config.evidence.use_shrunk_score and "score_shrunk" in provided else "score"
-
-
-def pooled_score_on_symbol(config: RoutingConfig, provided: frozenset[str]) -> str:
-    """Return the column that holds the pooled model's score on a symbol's rows."""
-    return "cs_score_shrunk" if config.evidence.use_shrunk_score and "cs_score_shrunk" in provided else "cs_score"
 
 
 def _completed(frame: pl.DataFrame, provided: frozenset[str]) -> pl.DataFrame:

@@ -17,8 +17,9 @@ import polars as pl
 
 from trainroute.config.schema import PerTask, RoutingConfig, Threshold
 from trainroute.records.candidates import DECIMALS
+from trainroute.records.routing import score_column
 from trainroute.records.vocabulary import LeakageStatus, Mode, SignalState, Task
-from trainroute.route.facts import FAMILIES_COLUMN, score_column
+from trainroute.route.facts import FAMILIES_COLUMN
 
 
 class Level(StrEnum):

@@ -1,0 +1,49 @@
+"""Decisions to jobs, and everything that is asked of a plan on disk."""
+
+from trainroute.plan.build import build_training_plan
+from trainroute.plan.compare import FieldChange, JobChange, PlanDiff, compare_plans
+from trainroute.plan.load import find_training_plan_dir, load_training_plan
+from trainroute.plan.problem import Problem, Severity
+from trainroute.plan.select import (
+    apply_training_plan_filter,
+    filter_symbols_by_training_plan,
+    filter_targets_by_training_plan,
+    get_cs_jobs,
+    get_jobs_for_symbol,
+    get_jobs_for_target,
+    get_model_families_for_job,
+    get_symbol_jobs,
+    get_training_plan_summary,
+    why_nothing,
+)
+from trainroute.plan.staleness import PlanInputs, changes_since, inputs_beside, require_fresh
+from trainroute.plan.validate import validate_plan
+from trainroute.plan.write import write_training_plan
+
+__all__ = [
+    "FieldChange",
+    "JobChange",
+    "PlanDiff",
+    "PlanInputs",
+    "Problem",
+    "Severity",
+    "apply_training_plan_filter",
+    "build_training_plan",
+    "changes_since",
+    "compare_plans",
+    "filter_symbols_by_training_plan",
+    "filter_targets_by_training_plan",
+    "find_training_plan_dir",
+    "get_cs_jobs",
+    "get_jobs_for_symbol",
+    "get_jobs_for_target",
+    "get_model_families_for_job",
+    "get_symbol_jobs",
+    "get_training_plan_summary",
+    "inputs_beside",
+    "load_training_plan",
+    "require_fresh",
+    "validate_plan",
+    "why_nothing",
+    "write_training_plan",
+]

@@ -1,0 +1,141 @@
+"""Decisions to jobs, over the whole table at once (SPEC section 6).
+
+1. `requested_jobs`: one job per pair that asks for a model of its own, one per target whose pool serves a symbol.
+2. `assign_families`: families and cost of each.
+3. Ids, the link of a BOTH symbol to its pooled job, and the order in which jobs run.
+4. The table becomes typed jobs (`_typed`), and their hash the plan's identity.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import polars as pl
+
+from trainroute import __version__
+from trainroute.config import Config
+from trainroute.plan.families import assign_families, resolve
+from trainroute.plan.jobs import requested_jobs
+from trainroute.records.artifacts import canonical_json
+from trainroute.records.frames import json_text, record_schema
+from trainroute.records.names import job_ids
+from trainroute.records.plan import (
+    TRAINING_PLAN_SCHEMA_VERSION,
+    FeatureSet,
+    JobMetadata,
+    TrainingJob,
+    TrainingPlan,
+    TrainingPlanMetadata,
+    TrainingPlanSummary,
+)
+from trainroute.records.plan_io import job_lines, jobs_part, training_plan_id
+from trainroute.records.routing import RoutingPlan
+from trainroute.records.vocabulary import RouteState, TrainingType
+
+
+def build_training_plan(
+    routing: RoutingPlan,
+    config: Config,
+    *,
+    families: Sequence[str],
+    feature_sets: Mapping[str, FeatureSet],
+    data_fingerprint: str | None,
+    run_id: str,
+    generated_at: str,
+    git_commit: str | None,
+    routing_plan_path: str,
+) -> TrainingPlan:
+    """Turn decisions into jobs.
+
+    Parameters
+    ----------
+    routing : RoutingPlan
+    config : Config
+        ``planning`` says who teaches the pool and who gets which families.
+    families : sequence of str
+        The families asked for, by name, whatever the case.
+    feature_sets : mapping of str to FeatureSet
+        By the ids that the candidates name. A job whose set is not here gets a null id: all panel features that
+        pass the leak checks at training time.
+    data_fingerprint : str or None
+        Content hash of the data behind the decisions; None where the candidates came from elsewhere.
+    run_id, generated_at, git_commit, routing_plan_path : str
+        Volatile metadata; no part of the plan's identity.
+
+    Raises
+    ------
+    UnknownNameError
+        If a family does not exist.
+    """
+    asked = resolve(families)
+    table = requested_jobs(routing, config.planning)
+    known = pl.col("feature_set_id").is_in(list(feature_sets))
+    table = table.with_columns(feature_set_id=pl.when(known).then("feature_set_id"))
+    table = assign_families(table, asked, config.planning, feature_sets)
+    table = table.with_columns(job_ids(table["target"], table["symbol"]), cs_job_id=_link(table))
+    jobs = _typed(table.sort(["priority", "job_id"], descending=[True, False]))
+    used = {job.metadata.feature_set_id for job in jobs}
+    sets = {name: feature_sets[name] for name in sorted(feature_sets) if name in used}
+    plan_id = training_plan_id(
+        jobs=jobs_part(job_lines(jobs)),
+        feature_sets=[canonical_json(sets)],
+        routing_plan_id=routing.plan_id,
+        config_hash=config.config_hash,
+    )
+    metadata = TrainingPlanMetadata(
+        schema_version=TRAINING_PLAN_SCHEMA_VERSION,
+        generated_at=generated_at,
+        run_id=run_id,
+        git_commit=git_commit,
+        config_hash=config.config_hash,
+        routing_plan_path=routing_plan_path,
+        routing_plan_id=routing.plan_id,
+        metrics_snapshot=routing.metadata.metrics_snapshot,
+        data_fingerprint=data_fingerprint,
+        symbols=routing.symbols,
+        targets=routing.targets,
+        code_version=__version__,
+        total_jobs=len(jobs),
+        model_families=tuple(family.name for family in asked),
+        plan_id=plan_id,
+    )
+    return TrainingPlan(metadata=metadata, feature_sets=sets, jobs=jobs, summary=_summary(jobs, routing))
+
+
+def _link(table: pl.DataFrame) -> pl.Series:
+    """Return the id of the pooled job that the model of a BOTH symbol is blended with."""
+    both = (pl.col("route") == RouteState.ROUTE_BOTH) & pl.col("symbol").is_not_null()
+    pooled = job_ids(table["target"], pl.Series([None], dtype=pl.String).new_from_index(0, table.height))
+    return table.select(pl.when(both).then(pooled)).to_series()
+
+
+def _typed(table: pl.DataFrame) -> tuple[TrainingJob, ...]:
+    """Turn the table into typed jobs: to JSON as columns, from JSON as types."""
+    evidence = record_schema(JobMetadata, without=["families_left_out"])
+    own = record_schema(TrainingJob, without=["metadata"])
+    table = table.with_columns(pl.col(name).cast(dtype) for name, dtype in {**evidence, **own}.items())
+    line = pl.concat_str(
+        pl.lit('{"metadata":{"families_left_out":'),
+        pl.col("families_left_out"),
+        pl.lit(","),
+        json_text(evidence).str.slice(1),
+        pl.lit(","),
+        json_text(own).str.slice(1),
+    )
+    lines = table.select(line.str.join("\n").cast(pl.Binary)).item() or b""
+    return tuple(msgspec.json.Decoder(TrainingJob).decode_lines(lines))
+
+
+def _summary(jobs: Sequence[TrainingJob], routing: RoutingPlan) -> TrainingPlanSummary:
+    routes, types = Counter(job.route for job in jobs), Counter(job.training_type for job in jobs)
+    priorities = Counter(job.priority for job in jobs)
+    causes = routing.pairs.group_by("blocked_by").len().drop_nulls().sort("blocked_by").iter_rows()
+    return TrainingPlanSummary(
+        by_route={route.value: routes[route] for route in RouteState if route is not RouteState.ROUTE_BLOCKED},
+        by_type={kind.value: types[kind] for kind in TrainingType},
+        by_priority={str(priority): priorities[priority] for priority in sorted(priorities, reverse=True)},
+        total_cs_jobs=types[TrainingType.CROSS_SECTIONAL],
+        total_symbol_jobs=types[TrainingType.SYMBOL_SPECIFIC],
+        total_blocked=routing.route_counts()[RouteState.ROUTE_BLOCKED],
+        blocked_reasons={cause: int(count) for cause, count in causes},
+    )

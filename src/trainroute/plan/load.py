@@ -1,0 +1,84 @@
+"""Find and read a training plan. A plan that exists but cannot be trusted is an error, never a reason to go on.
+
+1. `find_training_plan_dir`: the first directory that exists decides.
+2. `load_training_plan`: the master, or its mirror where the master is absent; nothing else is tried.
+3. Content hash, schema version, strict types, ids and ``plan_id`` are checked (`decode_plan`).
+"""
+
+import logging
+from pathlib import Path
+
+from trainroute.errors import BrokenPlanError, PlanNotFoundError
+from trainroute.plan.legacy import is_legacy, read_legacy
+from trainroute.records.artifacts import no_hash, read_parts_and_hash
+from trainroute.records.directories import recover
+from trainroute.records.plan import TrainingPlan
+from trainroute.records.plan_io import MASTER_NAME, MIRROR_NAME, decode_plan
+
+DEFAULT_OUTPUT = Path("results")
+_PLACES = (Path("globals/training_plan"), Path("METRICS/training_plan"))
+
+logger = logging.getLogger("trainroute")
+
+
+def find_training_plan_dir(output_dir: Path | None, given: Path | None) -> Path | None:
+    """Return the directory of the plan that counts, or None where there is none.
+
+    Parameters
+    ----------
+    output_dir : Path or None
+        ``--output-dir``; without it ``results``.
+    given : Path or None
+        ``--training-plan-dir``; where it is given nothing else is looked at.
+
+    Raises
+    ------
+    PlanNotFoundError
+        If ``given`` does not exist.
+    """
+    if given is not None:
+        recover(given)
+        if not given.exists():
+            raise PlanNotFoundError(f"{given}: no such training plan directory; correct --training-plan-dir")
+        return given
+    root = DEFAULT_OUTPUT if output_dir is None else output_dir
+    for place in _PLACES:
+        for directory in (root / place, root.absolute().parent / place):
+            recover(directory)
+            if directory.exists():
+                return directory
+    return None
+
+
+def load_training_plan(directory: Path) -> TrainingPlan:
+    """Read the plan in a directory (or a plan's JSON file given by its path).
+
+    Raises
+    ------
+    PlanNotFoundError
+        If the directory does not exist.
+    BrokenPlanError
+        If it holds no plan, or one that is empty, truncated, edited, of an unknown version or against its schema.
+    """
+    path = _file(Path(directory))
+    parts, recorded = read_parts_and_hash(path)
+    if is_legacy(parts):
+        logger.warning("%s: a plan without schema_version and plan_id; staleness and edits cannot be checked", path)
+        return read_legacy(parts, path)
+    if recorded is None:
+        raise no_hash(path)
+    return decode_plan(parts, path)
+
+
+def _file(directory: Path) -> Path:
+    recover(directory)
+    if directory.is_file():
+        return directory
+    if not directory.exists():
+        raise PlanNotFoundError(f"{directory}: no such training plan directory; run 'trainroute run' to write one")
+    for name in (MASTER_NAME, MIRROR_NAME):
+        if (directory / name).exists():
+            return directory / name
+    raise BrokenPlanError(
+        f"{directory}: holds neither {MASTER_NAME} nor {MIRROR_NAME}; restore the plan, or remove the directory"
+    )

@@ -1,0 +1,23 @@
+"""What `validate` finds wrong with a plan."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Whether a plan may be used in spite of it."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing wrong. ``kind``: stale, routing, family, data, features or code version."""
+
+    severity: Severity
+    kind: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.severity.value}: {self.kind}: {self.message}"

@@ -1,0 +1,65 @@
+"""Write a training plan: the master, its mirror, what people read, and the views.
+
+The directory is replaced as a whole: a killed writer leaves the old plan, and no view of a former plan stays behind.
+Each job is encoded once; every file is put together from these lines.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from trainroute.plan.markdown import plan_markdown
+from trainroute.plan.views import VIEWS, views_of
+from trainroute.records.artifacts import write_parts
+from trainroute.records.directories import replaced_directory
+from trainroute.records.plan import TrainingPlan
+from trainroute.records.plan_io import MASTER_NAME, MIRROR_NAME, job_lines, plan_parts
+from trainroute.records.yaml_text import yaml_document
+
+YAML_NAME = "training_plan.yaml"
+MARKDOWN_NAME = "training_plan.md"
+_OWNED = frozenset({MASTER_NAME, MIRROR_NAME, YAML_NAME, MARKDOWN_NAME, *VIEWS})
+
+
+def write_training_plan(
+    plan: TrainingPlan, directory: Path, *, formats: Sequence[str] = ("JSON", "YAML", "MARKDOWN")
+) -> Path:
+    """Write every file of a plan into ``directory``, replacing what is there; return the master's path.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    directory : Path
+        Usually ``<output>/globals/training_plan``.
+    formats : sequence of str
+        ``routing.dump_plan_as``: whether YAML and Markdown are wanted. The JSON files are always written.
+
+    Raises
+    ------
+    PlanError
+        If the directory cannot be written, or holds files that are not a training plan's.
+    """
+    lines = job_lines(plan.jobs)
+    parts = plan_parts(plan, lines)
+    with replaced_directory(directory, owned=_OWNED) as fresh:
+        _write(fresh / MASTER_NAME, parts, durable=True)
+        shutil.copyfile(fresh / MASTER_NAME, fresh / MIRROR_NAME)
+        if "YAML" in formats:
+            with (fresh / YAML_NAME).open("wb") as file:
+                file.writelines(yaml_document(parts, entries=len(lines)))
+        if "MARKDOWN" in formats:
+            (fresh / MARKDOWN_NAME).write_text(plan_markdown(plan), encoding="utf-8")
+        for folder in VIEWS:
+            (fresh / folder).mkdir()
+        for name, view in views_of(plan, lines):
+            _write(fresh / name, view)
+    return directory / MASTER_NAME
+
+
+def _write(path: Path, parts: Mapping[str, Sequence[bytes]], *, durable: bool = False) -> None:
+    with path.open("wb") as file:
+        write_parts(file, parts)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())

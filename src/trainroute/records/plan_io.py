@@ -1,0 +1,134 @@
+"""The training plan as JSON parts: canonical lines, one per job, from which every file of a plan is put together."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from trainroute.errors import BrokenPlanError, bounded
+from trainroute.records.artifacts import canonical_json, lines_of, parts_id
+from trainroute.records.names import job_ids
+from trainroute.records.plan import (
+    PLAN_ID_DIGITS,
+    TRAINING_PLAN_SCHEMA_VERSION,
+    FeatureSet,
+    TrainingJob,
+    TrainingPlan,
+    TrainingPlanMetadata,
+    TrainingPlanSummary,
+)
+
+MASTER_NAME = "master_training_plan.json"
+MIRROR_NAME = "training_plan.json"
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+def job_lines(jobs: Sequence[TrainingJob]) -> list[bytes]:
+    """Return the canonical JSON of each job."""
+    return _ENCODER.encode_lines(jobs).splitlines()
+
+
+def jobs_part(lines: Sequence[bytes]) -> list[bytes]:
+    """Lay out the lines of jobs as an array, one job on each line."""
+    return lines_of(b"[", lines, b"]")
+
+
+def plan_parts(plan: TrainingPlan, lines: Sequence[bytes]) -> dict[str, list[bytes]]:
+    """Return the parts of a plan's JSON; ``lines`` are its jobs as `job_lines` gives them."""
+    return {
+        "metadata": [canonical_json(plan.metadata)],
+        "summary": [canonical_json(plan.summary)],
+        "feature_sets": [canonical_json(plan.feature_sets)],
+        "jobs": jobs_part(lines),
+    }
+
+
+def training_plan_id(
+    *, jobs: Sequence[bytes], feature_sets: Sequence[bytes], routing_plan_id: str, config_hash: str
+) -> str:
+    """Return the ``plan_id`` of a training plan: a hash of its jobs, feature sets, routing plan and settings."""
+    parts = {
+        "jobs": jobs,
+        "feature_sets": feature_sets,
+        "routing_plan_id": [canonical_json(routing_plan_id)],
+        "config_hash": [canonical_json(config_hash)],
+    }
+    return parts_id(parts, length=PLAN_ID_DIGITS)
+
+
+def decode_plan(parts: Mapping[str, bytes], path: Path) -> TrainingPlan:
+    """Decode the parts of a plan strictly and check that it is whole.
+
+    Raises
+    ------
+    BrokenPlanError
+        If a part is missing, a field is unknown or of the wrong type, the version is unknown, ids repeat or do not
+        match their names, or the content does not match its ``plan_id``.
+    """
+    for key in ("metadata", "summary", "feature_sets", "jobs"):
+        if key not in parts:
+            raise BrokenPlanError(f"{path}: has no {key!r}; the plan is not whole: write it again")
+    _check_version(parts["metadata"], path)
+    try:
+        plan = TrainingPlan(
+            metadata=msgspec.json.decode(parts["metadata"], type=TrainingPlanMetadata),
+            feature_sets=msgspec.json.decode(parts["feature_sets"], type=dict[str, FeatureSet]),
+            jobs=msgspec.json.decode(parts["jobs"], type=tuple[TrainingJob, ...]),
+            summary=msgspec.json.decode(parts["summary"], type=TrainingPlanSummary),
+        )
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise BrokenPlanError(f"{path}: does not fit the schema ({error}); write it again") from None
+    _check_jobs(plan, path)
+    recomputed = training_plan_id(
+        jobs=[parts["jobs"]],
+        feature_sets=[parts["feature_sets"]],
+        routing_plan_id=plan.metadata.routing_plan_id,
+        config_hash=plan.metadata.config_hash,
+    )
+    if recomputed != plan.metadata.plan_id:
+        raise BrokenPlanError(f"{path}: its jobs do not match its plan_id: edited; write it again")
+    return plan
+
+
+def check_unique(ids: Sequence[str], path: Path) -> None:
+    """Check that no two jobs have one id.
+
+    Raises
+    ------
+    BrokenPlanError
+        If some have.
+    """
+    repeated = sorted(name for name, count in Counter(ids).items() if count > 1)
+    if repeated:
+        raise BrokenPlanError(f"{path}: two jobs have the job_id {bounded(repeated)}; write it again")
+
+
+def _check_version(metadata: bytes, path: Path) -> None:
+    try:
+        version = msgspec.json.decode(metadata, type=dict[str, msgspec.Raw]).get("schema_version")
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise BrokenPlanError(f"{path}: 'metadata' does not fit the schema ({error}); write it again") from None
+    shown = "missing" if version is None else bytes(version).decode("utf-8", "replace")
+    if shown != str(TRAINING_PLAN_SCHEMA_VERSION):
+        raise BrokenPlanError(
+            f"{path}: schema_version is {shown}, expected {TRAINING_PLAN_SCHEMA_VERSION}; "
+            "it was written by another version: make the plan again"
+        )
+
+
+def _check_jobs(plan: TrainingPlan, path: Path) -> None:
+    ids = [job.job_id for job in plan.jobs]
+    check_unique(ids, path)
+    targets = pl.Series([job.target for job in plan.jobs], dtype=pl.String)
+    symbols = pl.Series([job.symbol for job in plan.jobs], dtype=pl.String)
+    expected = job_ids(targets, symbols).to_list()
+    if ids != expected:
+        wrong = next(i for i, job_id in enumerate(expected) if ids[i] != job_id)
+        raise BrokenPlanError(f"{path}: job {ids[wrong]!r} should be {expected[wrong]!r} by its names; write it again")
+    if plan.metadata.total_jobs != len(ids):
+        raise BrokenPlanError(
+            f"{path}: total_jobs is {plan.metadata.total_jobs}, but it holds {len(ids)}; write it again"
+        )
