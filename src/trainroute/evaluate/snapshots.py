@@ -80,22 +80,23 @@ def read_earlier(output_dir: Path, panel: Panel) -> EarlierSnapshots:
 
 def latest_frame(latest: Mapping[Key, Snapshot], features: Sequence[str], data_end: int) -> pl.DataFrame:
     """Lay out the latest snapshot of each (target, symbol) as rows."""
-    parts = [
-        pl.DataFrame(
-            {"feature": list(features), "importance": snapshot.importance.round(6)},
-            schema_overrides={"importance": pl.Float64()},
-        ).with_columns(
-            version=pl.lit(_FILE_VERSION, pl.Int64()),
-            target=pl.lit(target),
-            symbol=pl.lit(symbol, pl.String()),
-            windows=pl.lit(snapshot.windows),
-            start=pl.lit(snapshot.start, pl.Int64()),
-            end=pl.lit(snapshot.end, pl.Int64()),
-            data_end=pl.lit(data_end, pl.Int64()),
-        )
-        for (target, symbol), snapshot in latest.items()
-    ]
-    return pl.concat(parts).select(_SCHEMA.keys()) if parts else pl.DataFrame(schema=_SCHEMA)
+    n = len(features)
+    snapshots = list(latest.values())
+
+    def repeated(values: Sequence[object]) -> pl.Expr:
+        return pl.lit(pl.Series(values)).repeat_by(n).explode()
+
+    return pl.select(
+        version=pl.repeat(_FILE_VERSION, n * len(latest), dtype=pl.Int64()),
+        target=repeated([target for target, _ in latest]),
+        symbol=repeated([symbol for _, symbol in latest]),
+        feature=pl.Series(list(features) * len(latest), dtype=pl.String()),
+        importance=np.concatenate([s.importance for s in snapshots]).round(6),
+        windows=repeated([s.windows for s in snapshots]),
+        start=repeated([s.start for s in snapshots]),
+        end=repeated([s.end for s in snapshots]),
+        data_end=pl.repeat(data_end, n * len(latest), dtype=pl.Int64()),
+    ).cast(_SCHEMA)  # type: ignore[arg-type]
 
 
 def write_latest(frame: pl.DataFrame, output_dir: Path, fingerprint: str) -> None:

@@ -19,7 +19,8 @@ from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, kendalltau, norm
+from scipy.special import ndtri
+from scipy.stats import chi2, kendalltau
 
 from trainroute.config.schema import StabilityClassification
 from trainroute.evaluate.linear import Mask, path_correlation, ridge_path
@@ -65,7 +66,7 @@ def selection(snapshot: Snapshot, allowed: NDArray[np.bool_], top_k: int) -> Flo
     """
     importance = np.where(allowed, snapshot.importance, 0.0)
     z = np.arctanh(np.clip(importance, -0.999999, 0.999999)) * np.sqrt(max(snapshot.windows - 3.0, 0.0))
-    bound = norm.isf(SIGNIFICANCE / (2 * max(int(allowed.sum()), 1)))
+    bound = -ndtri(SIGNIFICANCE / (2 * max(int(allowed.sum()), 1)))
     order = np.argsort(-np.abs(z), kind="stable")[:top_k]
     signs = np.zeros(len(importance))
     signs[order] = np.sign(z[order]) * (np.abs(z[order]) > bound)
@@ -121,7 +122,7 @@ def changed(spans: Sequence[Moments], windows: Floats, mask: Mask) -> NDArray[np
     mean = (weight * z).sum(0) / np.maximum(weight.sum(0), 1e-12)
     q = (weight * (z - mean) ** 2).sum(0)
     unlikely = chi2.sf(q, max(len(r) - 1, 1)) < CHANGE_SIGNIFICANCE
-    reach = norm.isf(CHANGE_SIGNIFICANCE) / np.sqrt(np.maximum(weight, 1e-12))
+    reach = -ndtri(CHANGE_SIGNIFICANCE) / np.sqrt(np.maximum(weight, 1e-12))
     fails = ((z + reach) < 0.5 * mean).any(0)
     found: NDArray[np.bool_] = unlikely & fails
     return found
