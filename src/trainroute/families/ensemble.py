@@ -2,7 +2,7 @@
 
 1. Fit each member on the training rows (`_members`).
 2. Find the non-negative weights, adding up to one, under which the members' mean comes nearest to the validation
-   labels in squared error (the Brier score for classes), shrunk towards equal weights (`_weights`).
+   labels in squared error (the Brier score for classes), shrunk towards equal weights (`member_weights`).
 3. Fit each member again on training and validation rows.
 
 References
@@ -36,6 +36,7 @@ from trainroute.records.vocabulary import Stage, Task
 
 _BOOSTED, _FOREST, _LINEAR, _INDEX = "boosted_trees.txt", "random_trees.txt", "linear.npz", "ensemble.json"
 _MEMBERS = ("boosted_trees", "random_trees", "linear")
+_NEGLIGIBLE = 1e-9
 _SHARED = {
     "num_leaves": "leaves",
     "min_data_in_leaf": "min_rows_in_leaf",
@@ -96,7 +97,7 @@ class Ensemble(Family):
     name: ClassVar[str] = "Ensemble"
     stage: ClassVar[Stage] = Stage.CPU
     min_rows: ClassVar[int] = 300
-    requires: ClassVar[tuple[str, ...]] = ("lightgbm", "sklearn")
+    requires: ClassVar[tuple[str, ...]] = ("lightgbm", "scipy", "sklearn", "threadpoolctl")
     fixed_seconds: ClassVar[float] = 0.2
     seconds_per_million_rows: ClassVar[float] = 220.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
@@ -121,7 +122,9 @@ class Ensemble(Family):
         model = _members(train, validation, context)
         if len(validation) < MIN_VALIDATION_ROWS:
             return model
-        weights = _weights(model.member_predictions(validation, threads=context.threads), validation.labels, context)
+        weights = member_weights(
+            model.member_predictions(validation, threads=context.threads), validation.labels, context
+        )
         rows = joined(train, validation)
         boosted = refit_lightgbm(rows, _boosted_parameters(context), model.boosted.booster.current_iteration())
         return _assemble(LightGBMModel(boosted, _BOOSTED), rows, weights, context)
@@ -147,7 +150,7 @@ def _assemble(
     boosted: LightGBMModel, rows: TrainingRows, weights: NDArray[np.float64], context: FitContext
 ) -> EnsembleModel:
     forest = refit_lightgbm(rows, _forest_parameters(context), context.integer("forest_trees"))
-    linear = fit_linear(rows, task=context.task, n_classes=context.n_classes, penalty=context.number("linear_penalty"))
+    linear = fit_linear(rows, context=context, penalty=context.number("linear_penalty"))
     return EnsembleModel(boosted, LightGBMModel(forest, _FOREST), linear, weights)
 
 
@@ -161,7 +164,9 @@ def _forest_parameters(context: FitContext) -> dict[str, object]:
     return parameters | {"boosting": "rf", "extra_trees": True, "num_leaves": 4 * context.integer("leaves")}
 
 
-def _weights(members: NDArray[np.float64], labels: NDArray[np.float32], context: FitContext) -> NDArray[np.float64]:
+def member_weights(
+    members: NDArray[np.float64], labels: NDArray[np.float32], context: FitContext
+) -> NDArray[np.float64]:
     """Weights of the members, shape (n_members,): non-negative, adding up to one.
 
     Members were partly chosen on the same rows (when the boosted one stops), and validation rows overlap in time, so
@@ -178,7 +183,7 @@ def _weights(members: NDArray[np.float64], labels: NDArray[np.float32], context:
     design = (members - centre).reshape(n_members, -1).T
     spread = float(np.sqrt((design**2).sum()))
     equal = np.full(n_members, 1.0 / n_members)
-    if spread == 0.0:
+    if spread <= _NEGLIGIBLE * float(np.sqrt((members**2).sum())):
         return equal
     adds_up = 1e3 * spread
     system = np.vstack([design, np.full((1, n_members), adds_up)])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainroute.families.base import TrainingRows
+from trainroute.families.base import FitContext, TrainingRows
 from trainroute.records.vocabulary import Task
 
 _LARGEST = 5.0
@@ -69,7 +69,7 @@ def load_linear(path: Path, task: Task) -> LinearModel:
         )
 
 
-def fit_linear(rows: TrainingRows, *, task: Task, n_classes: int, penalty: float) -> LinearModel:
+def fit_linear(rows: TrainingRows, *, context: FitContext, penalty: float) -> LinearModel:
     """Fit by ridge or logistic regression.
 
     Parameters
@@ -77,36 +77,43 @@ def fit_linear(rows: TrainingRows, *, task: Task, n_classes: int, penalty: float
     penalty : float
         Weight of the squared coefficients per training row, on standardised features.
     """
-    from sklearn.linear_model import LogisticRegression, Ridge  # noqa: PLC0415 - heavy library
+    import sklearn.linear_model  # noqa: F401, PLC0415 - the limit reaches only libraries that are loaded
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - heavy library
 
     mean, scale = _statistics(rows.features)
-    X = _standardised(rows.features, mean, scale)
-    if task is Task.REGRESSION:
-        ridge = Ridge(alpha=penalty * len(rows), solver="cholesky").fit(X, rows.labels.astype(np.float64))
-        coefficients, intercept = ridge.coef_.reshape(-1, 1), np.array([ridge.intercept_], dtype=np.float64)
-    else:
-        logistic = LogisticRegression(C=1.0 / (penalty * len(rows)), max_iter=_MOST_ITERATIONS)
-        logistic.fit(X, rows.labels.astype(np.int64))
-        coefficients, intercept = _per_class(logistic.coef_, logistic.intercept_, logistic.classes_, task, n_classes)
-    return LinearModel(mean=mean, scale=scale, coefficients=coefficients, intercept=intercept, task=task)
+    with threadpool_limits(limits=context.threads):
+        X = _standardised(rows.features, mean, scale)
+        coefficients, intercept = _solve(X, rows.labels, penalty * len(rows), context)
+    return LinearModel(mean=mean, scale=scale, coefficients=coefficients, intercept=intercept, task=context.task)
+
+
+def _solve(
+    X: NDArray[np.float64], labels: NDArray[np.float32], penalty: float, context: FitContext
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    from sklearn.linear_model import LogisticRegression, Ridge  # noqa: PLC0415 - heavy library
+
+    if context.task is Task.REGRESSION:
+        ridge = Ridge(alpha=penalty, solver="cholesky").fit(X, labels.astype(np.float64))
+        return ridge.coef_.reshape(-1, 1), np.array([ridge.intercept_], dtype=np.float64)
+    logistic = LogisticRegression(C=1.0 / penalty, max_iter=_MOST_ITERATIONS).fit(X, labels.astype(np.int64))
+    return _per_class(logistic.coef_, logistic.intercept_, logistic.classes_, context)
 
 
 def _per_class(
     coefficients: NDArray[np.float64],
     intercept: NDArray[np.float64],
     classes: NDArray[np.int64],
-    task: Task,
-    n_classes: int,
+    context: FitContext,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give every class of a multiclass target an output, also those absent from the training rows."""
-    if task is Task.BINARY:
+    if context.task is Task.BINARY:
         return coefficients.T, intercept
     if len(classes) == 2:  # noqa: PLR2004 - scikit-learn then has one output, the second class against the first
         coefficients = np.vstack([np.zeros_like(coefficients), coefficients])
         intercept = np.concatenate([[0.0], intercept])
-    every = np.zeros((coefficients.shape[1], n_classes))
+    every = np.zeros((coefficients.shape[1], context.n_classes))
     every[:, classes] = coefficients.T
-    start = np.full(n_classes, intercept.min() - 20.0)
+    start = np.full(context.n_classes, intercept.min() - 20.0)
     start[classes] = intercept
     return every, start
 

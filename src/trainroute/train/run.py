@@ -83,7 +83,7 @@ def train_plan(
         if selection.pending:
             _LOG.info("Using model families from training plan")
             with temporary_folder(output_dir / GLOBALS) as store:
-                write_store(panel, _split(panel, config), store)
+                write_store(panel, walk_forward(panel, config), store)
                 run = StageRun(
                     plan_id=plan.metadata.plan_id,
                     jobs={job.job_id: job for job in selection.jobs},
@@ -98,7 +98,8 @@ def train_plan(
     return _conclude(plan, selection, ended, output_dir, ledger_path)
 
 
-def _split(panel: Panel, config: Config) -> WalkForward:
+def walk_forward(panel: Panel, config: Config) -> WalkForward:
+    """Cut the panel as the config says; the same cut that evidence was measured on."""
     return WalkForward.build(
         panel.timestamps,
         n_blocks=config.validation.n_blocks,

@@ -1,0 +1,182 @@
+"""What training costs beside the fits: many small jobs through workers, dispatch and ledger.
+
+Run: ``python benchmarks/train_overhead.py [--jobs 300] [--rows 2500] [--features 30] [--rounds 20] [--workers 1]``.
+
+1. Each job (LightGBM, one symbol) is run alone in this process: rows, fit, score, write. Their sum is the work.
+2. The same jobs run as a plan with ``train_plan``; the ledger's seconds are the work as the workers measured it. What
+   the wall time (× workers) has beyond them is start and overhead.
+3. A plan of the first job alone, on the same panel, gives the start: writing the panel, starting a worker, loading
+   libraries. The rest, per job, is dispatch and ledger.
+"""
+
+import argparse
+import logging
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from msgspec import structs
+
+from trainroute.config import Config
+from trainroute.config.schema import FamilyConfig, TrainingConfig
+from trainroute.panel import Panel, SymbolRows, Target
+from trainroute.records.names import job_id
+from trainroute.records.plan import (
+    TRAINING_PLAN_SCHEMA_VERSION,
+    JobMetadata,
+    TrainingJob,
+    TrainingPlan,
+    TrainingPlanMetadata,
+    TrainingPlanSummary,
+)
+from trainroute.records.vocabulary import RouteState, Task, TrainingType
+from trainroute.train import train_plan
+from trainroute.train.job import JobTask, run_job
+from trainroute.train.run import walk_forward
+from trainroute.train.settings import family_settings
+from trainroute.train.store import write_store
+
+_MINUTE = 60_000_000
+_HORIZON = 10
+
+
+def make_panel(n_symbols: int, n_times: int, n_features: int) -> Panel:
+    """Make symbols whose binary target follows their first feature."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(n_symbols):
+        features = rng.normal(size=(n_times, n_features)).astype(np.float32)
+        label = (features[:, :1] + rng.normal(size=(n_times, 1)) > 0).astype(np.float32)
+        label[-_HORIZON:] = np.nan
+        time_index = np.arange(n_times, dtype=np.int32)
+        rows.append(
+            SymbolRows(
+                symbol=f"S{number:05d}",
+                time_index=time_index,
+                features=features,
+                targets=label,
+                label_end=(time_index.astype(np.int64) + _HORIZON)[:, None] * _MINUTE,
+            )
+        )
+    target = Target(
+        name="y_up",
+        task=Task.BINARY,
+        classes=(0.0, 1.0),
+        horizon_us=_HORIZON * _MINUTE,
+        horizon_bars=_HORIZON,
+        horizon_index=0,
+    )
+    return Panel(
+        timestamps=np.arange(n_times, dtype=np.int64) * _MINUTE,
+        bar_interval_us=_MINUTE,
+        rows=tuple(rows),
+        features=tuple(f"f{number}" for number in range(n_features)),
+        targets=(target,),
+        fingerprint="benchmark",
+    )
+
+
+def make_plan(panel: Panel) -> TrainingPlan:
+    """Plan one LightGBM model per symbol."""
+    jobs = tuple(
+        TrainingJob(
+            job_id=job_id("y_up", symbol),
+            target="y_up",
+            symbol=symbol,
+            route=RouteState.ROUTE_SYMBOL_SPECIFIC,
+            training_type=TrainingType.SYMBOL_SPECIFIC,
+            model_families=("LightGBM",),
+            priority=1,
+            reason="benchmark",
+            metadata=JobMetadata(),
+        )
+        for symbol in panel.symbols
+    )
+    metadata = TrainingPlanMetadata(
+        schema_version=TRAINING_PLAN_SCHEMA_VERSION,
+        generated_at="",
+        run_id="benchmark",
+        git_commit=None,
+        config_hash="",
+        routing_plan_path="",
+        routing_plan_id="",
+        metrics_snapshot="",
+        data_fingerprint=None,
+        symbols=panel.symbols,
+        targets=("y_up",),
+        code_version="",
+        total_jobs=len(jobs),
+        model_families=("LightGBM",),
+        plan_id="benchmark",
+    )
+    summary = TrainingPlanSummary(
+        by_route={}, by_type={}, by_priority={}, total_cs_jobs=0, total_symbol_jobs=len(jobs), total_blocked=0
+    )
+    return TrainingPlan(metadata=metadata, feature_sets={}, jobs=jobs, summary=summary)
+
+
+def run_alone(plan: TrainingPlan, panel: Panel, config: Config, folder: Path) -> float:
+    """Run every job in this process; return the seconds."""
+    settings = family_settings(["LightGBM"], config.training)["LightGBM"]
+    (folder / "store").mkdir()
+    store = write_store(panel, walk_forward(panel, config), folder / "store")
+    tasks = [
+        JobTask(
+            job=job,
+            family="LightGBM",
+            features=panel.features,
+            hyperparameters=settings.hyperparameters,
+            seed=0,
+            threads=1,
+            plan_id="benchmark",
+        )
+        for job in plan.jobs
+    ]
+    run_job(tasks[0], store, folder / "models")  # loads the libraries
+    started = time.perf_counter()
+    for task in tasks:
+        run_job(task, store, folder / "models")
+    return time.perf_counter() - started
+
+
+def beside_the_jobs(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[float, float]:
+    """Train a plan; return its wall time, and worker time that no job accounts for (seconds)."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        outcome = train_plan(plan, panel, config, output_dir=Path(folder))
+        wall = time.perf_counter() - started
+    if outcome.failed:
+        raise SystemExit(f"{len(outcome.failed)} jobs failed: {outcome.failed[0].reason}")
+    workers = min(config.training.workers, len(plan.jobs))
+    return wall, wall * workers - sum(result.seconds or 0.0 for result in outcome.results)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--jobs", type=int, default=300)
+    parser.add_argument("--rows", type=int, default=2500)
+    parser.add_argument("--features", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--workers", type=int, default=1)
+    given = parser.parse_args()
+    logging.getLogger("trainroute").setLevel(logging.ERROR)
+    panel = make_panel(given.jobs, given.rows, given.features)
+    plan = make_plan(panel)
+    rounds = FamilyConfig(hyperparameters={"rounds": given.rounds, "rounds_without_validation": given.rounds})
+    config = Config(training=TrainingConfig(workers=given.workers, families={"LightGBM": rounds}))
+    with tempfile.TemporaryDirectory() as folder:
+        alone = run_alone(plan, panel, config, Path(folder))
+    _, start = beside_the_jobs(structs.replace(plan, jobs=plan.jobs[:1]), panel, config)
+    wall, beside = beside_the_jobs(plan, panel, config)
+    overhead = beside - start * given.workers
+    print(f"{given.jobs} jobs of {given.rows} rows × {given.features} features, {given.workers} worker(s)")
+    print(f"jobs alone, one after the other   {alone:8.2f} s  {1e3 * alone / given.jobs:8.2f} ms a job")
+    print(f"wall time of train_plan           {wall:8.2f} s  {wall / (alone / given.workers):8.2f} × (alone / workers)")
+    print(f"start of one worker, with panel   {start:8.2f} s")
+    print(f"dispatch and ledger               {overhead:8.2f} s  {1e3 * overhead / given.jobs:8.2f} ms a job")
+
+
+if __name__ == "__main__":
+    main()
