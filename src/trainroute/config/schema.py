@@ -156,11 +156,11 @@ class TargetConfig(Section):
     """How far ahead the label looks, such as `10m`, `6h`, `5d`."""
     task: Literal["binary", "multiclass", "regression"] | None = None
     shift_bars: Count = 0
-    """Build the target from a column of measurements: its value this many bars ahead, then no feature reads it."""
+    """Build the target from a column of measurements: its value this many rows of the symbol ahead."""
     source: str | None = None
-    """The column that `shift_bars` looks ahead in."""
+    """The column that it is built from; a feature itself only where `shift_bars` moves it ahead."""
     above_quantile: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    """Make it binary: 1 where the value exceeds this quantile of the symbol's own values before the first test."""
+    """Make it binary: 1 where it exceeds this quantile of the symbol's own values in the first 30 % of its rows."""
 
 
 class DataConfig(Section):

@@ -58,7 +58,7 @@ def read_bar_columns(data: Path, names: Sequence[str], symbols: Sequence[str] | 
     UnknownNameError
         If an asked-for symbol is not in the data.
     """
-    sources = [(source, source.schema()) for source in find_sources(data, symbols)]
+    sources = [(source, source.schema) for source in find_sources(data, symbols)]
     held = [{column.casefold() for column in schema} for _, schema in sources]
     found = [name for name in names if all(name in columns for columns in held)]
     if not found:

@@ -87,7 +87,7 @@ def load_panel(
         For anything that cannot be used or repaired; the message names file, column or symbol.
     """
     repairs = Repairs()
-    sources = [(source, source.schema()) for source in find_sources(data_dir, symbols)]
+    sources = [(source, source.schema) for source in find_sources(data_dir, symbols)]
     manifest = read_prepare_manifest(data_dir)
     columns = choose_columns(sources, config, manifest, targets=targets, features=features)
     repairs.note("columns without numbers left out", columns.not_numeric)

@@ -12,8 +12,9 @@ names are percent-decoded. Hidden files are passed over.
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
@@ -53,9 +54,16 @@ class Source:
             return pl.scan_csv(self.path, infer_schema_length=None, schema_overrides=overrides)
         return pl.scan_parquet(self.path, hive_partitioning=False)
 
+    @cached_property
     def schema(self) -> pl.Schema:
-        """Return the names and types of the columns."""
+        """The names and types of the columns."""
         return self.reading(lambda: self.scan().collect_schema())
+
+    def header(self) -> list[str]:
+        """Return the names of the columns, without reading the rows of a CSV file."""
+        if self.path.suffix != ".csv":
+            return self.schema.names()
+        return self.reading(lambda: pl.scan_csv(self.path, infer_schema=False).collect_schema().names())
 
     def reading(self, read: Callable[[], T]) -> T:
         """Call ``read``; what goes wrong is an error that names this file.
@@ -126,9 +134,9 @@ def data_fingerprint(data_dir: Path, symbols: Sequence[str] | None = None) -> st
     return digest.hexdigest()
 
 
-def symbol_column(schema: pl.Schema) -> str | None:
+def symbol_column(names: Iterable[str]) -> str | None:
     """Return the name of the column that holds symbols, whatever its case."""
-    return next((name for name in schema if name.casefold() == SYMBOL_COLUMN), None)
+    return next((name for name in names if name.casefold() == SYMBOL_COLUMN), None)
 
 
 def _all_sources(data_dir: Path) -> list[Source]:
@@ -165,7 +173,7 @@ def _source(data_dir: Path, path: Path, listed: Mapping[str, str]) -> Source:
     relative = path.relative_to(data_dir).as_posix()
     named = listed.get(relative, _hive_value(relative, "symbol"))
     source = Source(path=path, relative=relative, symbol=named)
-    if named is not None or symbol_column(source.schema()) is not None:
+    if named is not None or symbol_column(source.header()) is not None:
         return source
     return Source(path=path, relative=relative, symbol=unquote(path.stem))
 

@@ -55,8 +55,9 @@ def test_what_is_written(tmp_path: Path, source: Callable[..., Path]) -> None:
 
 def test_the_panel_knows_where_labels_end(tmp_path: Path, source: Callable[..., Path]) -> None:
     prepare(source(), tmp_path / "data", targets=TARGETS)
-    panel = load_panel(tmp_path / "data", DataConfig())
-    assert {target.name for target in panel.targets} == set(TARGETS)
+    panel = load_panel(tmp_path / "data", DataConfig(), targets=TARGETS[1:])
+    assert panel.repairs == ("constant features left out: bars_skipped",)
+    assert {target.name for target in panel.targets} == set(TARGETS[1:])
     assert not set(TARGETS) & set(panel.features)
     assert {"open", "close", "label_end_5d"}.isdisjoint(panel.features)
     bars_ahead = {target.name: target.horizon_bars for target in panel.targets}

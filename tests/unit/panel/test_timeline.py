@@ -94,6 +94,9 @@ def test_symbols_of_different_intervals_are_refused() -> None:
         bar_interval({"FIVE": five, "ONE": one}, None)
     with pytest.raises(DataError, match=r"expected data.bar_interval 5m, got ONE 1m"):
         bar_interval({"FIVE": five, "ONE": one}, 5 * MINUTE)
+    mostly_one = steps(*([MINUTE] * 45 + [5 * MINUTE] * 5))
+    with pytest.raises(DataError, match=r"expected data.bar_interval 5m, got ONE 1m"):
+        bar_interval({"FIVE": five, "ONE": mostly_one}, 5 * MINUTE)
     with pytest.raises(DataError, match=r"expected data.bar_interval 1h, got FIVE 5m"):
         bar_interval({"FIVE": five}, 60 * MINUTE)
 
