@@ -17,6 +17,7 @@ from trainroute.plan.select import (
     why_nothing,
 )
 from trainroute.plan.staleness import PlanInputs, changes_since, inputs_beside, require_fresh
+from trainroute.plan.unplanned import unplanned_jobs, with_feature_sets
 from trainroute.plan.validate import validate_plan
 from trainroute.plan.write import write_training_plan
 
@@ -43,7 +44,9 @@ __all__ = [
     "inputs_beside",
     "load_training_plan",
     "require_fresh",
+    "unplanned_jobs",
     "validate_plan",
     "why_nothing",
+    "with_feature_sets",
     "write_training_plan",
 ]

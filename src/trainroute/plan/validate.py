@@ -20,7 +20,7 @@ from trainroute.plan.staleness import PlanInputs, changes_since
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing import RoutingPlan
 
-_COMPARED = ("route", "training_type", "symbols", "both_symbols", "training_symbols", "priority")
+_COMPARED = ("route", "training_type", "priority")
 _LISTS = ("symbols", "both_symbols", "training_symbols")
 _TABLE = {
     **dict.fromkeys(("target", "symbol", "job_id", "route", "training_type"), pl.String()),
@@ -67,7 +67,7 @@ def _against_routing(plan: TrainingPlan, routing: RoutingPlan) -> list[Problem]:
             )
         ]
     key = ["target", "symbol"]
-    asked = requested_jobs(routing, routing.planning).select(*key, *_COMPARED)
+    asked = requested_jobs(routing, routing.planning).select(*key, *_COMPARED, *_LISTS)
     jobs = _table(plan)
     both = jobs.join(asked, on=key, how="inner", nulls_equal=True, suffix=" asked")
     unasked = jobs.join(asked, on=key, how="anti", nulls_equal=True)
@@ -79,12 +79,24 @@ def _against_routing(plan: TrainingPlan, routing: RoutingPlan) -> list[Problem]:
     for name in _COMPARED:
         differs = both.filter(pl.col(name).ne_missing(pl.col(f"{name} asked")))
         problems += _found(f"{name} is not what was decided in job", differs["job_id"].to_list())
-    return problems
+    return problems + _pools(plan, asked.filter(pl.col("symbol").is_null()))
+
+
+def _pools(plan: TrainingPlan, asked: pl.DataFrame) -> list[Problem]:
+    """Compare whom the pooled jobs serve and learn from."""
+    decided = {row["target"]: row for row in asked.iter_rows(named=True)}
+    differ: dict[str, list[str]] = {name: [] for name in _LISTS}
+    for job in plan.jobs:
+        if job.symbol is None and job.target in decided:
+            for name in _LISTS:
+                if list(job.metadata[name]) != decided[job.target][name]:
+                    differ[name].append(job.job_id)
+    return [problem for name in _LISTS for problem in _found(f"{name} are not what was decided in job", differ[name])]
 
 
 def _table(plan: TrainingPlan) -> pl.DataFrame:
     jobs = plan.jobs
-    table = pl.DataFrame(
+    return pl.DataFrame(
         {
             "target": [job.target for job in jobs],
             "symbol": [job.symbol for job in jobs],
@@ -95,8 +107,6 @@ def _table(plan: TrainingPlan) -> pl.DataFrame:
         },
         schema_overrides=_TABLE,
     )
-    lists = [pl.Series(n, [list(getattr(job.metadata, n)) for job in jobs], dtype=pl.List(pl.String)) for n in _LISTS]
-    return table.with_columns(lists)
 
 
 def _families(plan: TrainingPlan) -> list[Problem]:

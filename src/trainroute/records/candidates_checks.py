@@ -131,7 +131,8 @@ def _raise_for(faults: Sequence[Faults], source: str) -> None:
 def _typed(column: pl.Series, dtype: pl.DataType, faults: list[Faults]) -> pl.Series:
     """Bring a column to its type; all null where it cannot be, with the fault noted."""
     given = column.dtype
-    if given in (dtype, pl.Null) and dtype not in (pl.Float64, pl.Int64):
+    empty_lists = isinstance(dtype, pl.List) and given == pl.List(pl.Null)
+    if empty_lists or (given in (dtype, pl.Null) and dtype not in (pl.Float64, pl.Int64)):
         return column.cast(dtype)
     if dtype == pl.String and _is_text(column):
         return column.cast(pl.String)
@@ -191,6 +192,9 @@ def _row_faults(frame: pl.DataFrame) -> Iterator[Faults]:
     if {"score_ci_low", "score_ci_high"} <= set(frame.columns):
         crossed = pl.col("score_ci_low") > pl.col("score_ci_high")
         yield _faults(frame, "score_ci_low", crossed, "exceeds score_ci_high")
+    if "task_type" in frame.columns:
+        several = pl.col("task_type").drop_nulls().n_unique().over("target") > 1
+        yield _faults(frame, "task_type", several, "is not the only task of this target")
     if "minority_events" in frame.columns:
         more = pl.col("minority_events") > pl.col("sample_size")
         yield _faults(frame, "minority_events", more, "exceeds sample_size")

@@ -5,7 +5,7 @@ plan of a hundred thousand entries are its YAML as they stand; the few lines wit
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import yaml
@@ -43,14 +43,25 @@ def _block(value: object) -> bytes:
 
 
 def _flow(key: str, text: bytes) -> list[bytes]:
-    if any(suspect in text for suspect in _SUSPECTS):
-        text = b"\n".join(_mended(line) for line in text.split(b"\n"))
-    return [key.encode() + b": ", text.replace(b"\n", b"\n  "), b"\n"]
+    return [key.encode() + b": ", b"".join(_mended(text)).replace(b"\n", b"\n  "), b"\n"]
 
 
-def _mended(line: bytes) -> bytes:
-    if not any(suspect in line for suspect in _SUSPECTS):
-        return line
+def _mended(text: bytes) -> Iterator[bytes]:
+    """Yield the text with the lines mended that hold a suspect; the others are not looked at."""
+    suspects = [re.escape(suspect) for suspect in _SUSPECTS if suspect in text]
+    done = 0
+    for found in re.finditer(b"|".join(suspects), text) if suspects else ():
+        if found.start() >= done:
+            start = text.rfind(b"\n", 0, found.start()) + 1
+            end = text.find(b"\n", found.end())
+            end = len(text) if end < 0 else end
+            yield text[done:start]
+            yield _mended_line(text[start:end])
+            done = end
+    yield text[done:]
+
+
+def _mended_line(line: bytes) -> bytes:
     text = _TOKEN.sub(_with_dot, line.decode())
     return _REFUSED.sub(lambda character: f"\\u{ord(character.group()):04x}", text).encode()
 

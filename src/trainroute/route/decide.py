@@ -50,7 +50,7 @@ def build_routing_plan(
     generated_at, git_commit : str
         Volatile metadata; no part of the plan's identity.
     """
-    facts = facts_of(candidates)
+    facts = facts_of(candidates, config.routing)
     pooled = _decide_pooled(facts, config.routing)
     pairs = _decide_pairs(facts, pooled, config.routing)
     metadata = RoutingMetadata(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from trainroute.config.schema import RoutingConfig
 from trainroute.records.candidates import COLUMNS, DECIMALS, Candidates
 from trainroute.records.vocabulary import LeakageStatus, Mode, StabilityCategory
 
@@ -32,9 +33,9 @@ class Facts:
     provided: frozenset[str]
 
 
-def facts_of(candidates: Candidates) -> Facts:
+def facts_of(candidates: Candidates, config: RoutingConfig) -> Facts:
     """Split the candidates into pooled and local rows and complete both."""
-    frame = _completed(candidates.frame, candidates.provided)
+    frame = _completed(candidates.frame, candidates.provided, config)
     own = frame.filter(pl.col("mode") == Mode.CROSS_SECTIONAL).with_columns(measured=pl.lit(value=True))
     tasks = frame.group_by("target").agg(pl.col("task_type").drop_nulls().first())
     pooled = tasks.join(own.drop("task_type"), on="target", how="left").with_columns(
@@ -57,7 +58,7 @@ def with_target(pairs: pl.DataFrame, pooled: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(measured=pl.lit(value=True))
 
 
-def _completed(frame: pl.DataFrame, provided: frozenset[str]) -> pl.DataFrame:
+def _completed(frame: pl.DataFrame, provided: frozenset[str], config: RoutingConfig) -> pl.DataFrame:
     floats = [name for name, dtype in COLUMNS.items() if dtype == pl.Float64()]
     attempted = pl.col(FAMILIES_COLUMN)
     # A failed list that is known but null is no evidence that anything succeeded.
@@ -65,8 +66,16 @@ def _completed(frame: pl.DataFrame, provided: frozenset[str]) -> pl.DataFrame:
     return frame.with_columns(
         pl.col(floats).fill_nan(None).round(DECIMALS),
         pl.col("leakage_status").fill_null(LeakageStatus.UNKNOWN.value),
-        pl.col("stability").fill_null(StabilityCategory.UNKNOWN.value),
+        stability=_stability(provided, config.stability_classification.min_snapshots_for_stability),
         successful_families=pl.when(attempted.is_not_null() & failed.is_not_null()).then(
             attempted.list.set_difference(failed).list.len().cast(pl.Int64)
         ),
     )
+
+
+def _stability(provided: frozenset[str], least: int) -> pl.Expr:
+    """Return the stability; UNKNOWN where too few snapshots were compared to say anything."""
+    known = pl.col("stability").fill_null(StabilityCategory.UNKNOWN.value)
+    if "n_snapshots" not in provided:
+        return known
+    return pl.when(pl.col("n_snapshots") >= least).then(known).otherwise(pl.lit(StabilityCategory.UNKNOWN.value))

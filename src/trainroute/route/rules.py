@@ -138,10 +138,10 @@ def _gates(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[
             passes=pl.col("measured"),
             failure=f"the candidates hold no {side.value} row",
         ),
+        *_leakage_gates(side, config),
         _minimum("sample_size", rows, Cause.TOO_FEW_ROWS, "rows", provided),
         _minimum("n_eff", windows, Cause.EFFECTIVE_SIZE, "independent windows", provided),
         _events(config.min_minority_events, provided),
-        *_leakage_gates(side, config),
         _minimum(
             "successful_families",
             config.require_min_successful_families,

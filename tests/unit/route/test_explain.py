@@ -1,0 +1,83 @@
+"""The explanation agrees with the decision, because both are the same rules."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainroute.errors import UnknownNameError
+from trainroute.records.routing import RoutingPlan
+from trainroute.route import RuleOutcome, explain, load_routing_plan, write_routing_plan
+
+Rows = Callable[..., list[dict[str, Any]]]
+Decide = Callable[..., RoutingPlan]
+
+
+def _state(rules: Sequence[RuleOutcome]) -> str:
+    """Read the state off the rules, by the contract's words."""
+    passed = {level: all(r.passed for r in rules if r.level == level) for level in {r.level for r in rules}}
+    if not passed["GATE"]:
+        return "DISALLOWED"
+    return next((s for s in ("STRONG", "WEAK_BUT_OK", "EXPERIMENTAL") if passed[s]), "DISALLOWED")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"score_shrunk": 0.55},
+        {"p_skill": None},
+        {"sample_size": 3, "minority_events": 0},
+        {"stability": "DIVERGED"},
+        {"leakage_status": "BLOCKED"},
+    ],
+)
+def test_rules_give_the_state(rows: Rows, decide: Decide, change: dict[str, Any]) -> None:
+    plan = decide(rows(pooled={"score_shrunk": 0.54}, A=change))
+    found = explain(plan, "y", "A")
+    assert found.decision == plan.symbol_decision("y", "A")
+    assert _state(found.local_rules) == found.decision.local_state
+    assert _state(found.pooled_rules) == found.cross_sectional.state == "WEAK_BUT_OK"
+
+
+def test_each_rule_has_value_threshold_and_distance(rows: Rows, decide: Decide) -> None:
+    rules = explain(decide(rows(A={"score_shrunk": 0.55})), "y", "A").local_rules
+    strong = next(r for r in rules if r.level == "STRONG" and r.rule == "score")
+    assert (strong.value, strong.relation, strong.threshold, strong.distance) == (0.55, "≥", 0.57, -0.02)
+    assert not strong.passed
+    assert strong.line() == "FAIL score: 0.55 ≥ 0.57 (-0.02)"
+    stability = next(r for r in rules if r.rule == "stability")
+    assert stability.line() == "pass stability: STABLE (must be one of STABLE, DRIFTING, UNKNOWN)"
+
+
+def test_skipped_rules_say_so(rows: Rows, decide: Decide) -> None:
+    rules = explain(decide(rows(A={}), without=("p_skill",)), "y", "A").local_rules
+    skipped = next(r for r in rules if r.rule == "p_skill" and r.level == "STRONG")
+    assert skipped.passed
+    assert skipped.line() == "skip p_skill: not provided (≥ 0.99)"
+
+
+def test_a_plan_from_disk_explains_itself_without_its_config(rows: Rows, decide: Decide, tmp_path: Path) -> None:
+    plan = decide(rows(A={"score_shrunk": 0.55}), symbol={"min_score": 0.5, "strong_score": 0.545})
+    write_routing_plan(plan, tmp_path / "routing_plan")
+    loaded = load_routing_plan(tmp_path / "routing_plan", targets=["y"])
+    assert explain(loaded, "y", "A") == explain(plan, "y", "A")
+
+
+def test_lines_show_route_reasons_and_rules(rows: Rows, decide: Decide) -> None:
+    lines = explain(decide(rows(A={"p_local_better": 0.9})), "y", "A").lines()
+    assert lines[0] == "y · A: ROUTE_SYMBOL_SPECIFIC"
+    assert "pooled side: STRONG, score 0.6 [0.56, 0.64], shrunk 0.6, p_skill 0.999" in lines
+    assert "    pass p_skill: 0.999 ≥ 0.99 (+0.009)" in lines
+
+
+def test_a_missing_pooled_row_is_explained(rows: Rows, decide: Decide) -> None:
+    found = explain(decide(rows(A={})[1:]), "y", "A")
+    assert found.pooled_rules[0].line() == "FAIL row: none (must be there)"
+    assert "pooled side: DISALLOWED, not scored" in found.lines()
+
+
+def test_unknown_names(rows: Rows, decide: Decide) -> None:
+    with pytest.raises(UnknownNameError):
+        explain(decide(rows(A={})), "y", "B")
