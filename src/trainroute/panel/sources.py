@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from trainroute.errors import DataError, UnknownNameError
+from trainroute.errors import DataError, UnknownNameError, UsageError
 from trainroute.panel.manifest import MANIFEST_NAME, read_prepare_manifest
 
 SUFFIXES = (".parquet", ".pq", ".csv")
@@ -96,7 +96,11 @@ def find_sources(data_dir: Path, symbols: Sequence[str] | None = None) -> tuple[
         intervals below it.
     UnknownNameError
         If no file can hold an asked-for symbol.
+    UsageError
+        If ``symbols`` is empty.
     """
+    if symbols is not None and not symbols:
+        raise UsageError("no symbol was asked for; give at least one, or leave the choice out to take all")
     everything = _all_sources(data_dir)
     if symbols is None:
         sources = everything
@@ -171,7 +175,11 @@ def data_files(data_dir: Path) -> Iterator[Path]:
 
 def _source(data_dir: Path, path: Path, listed: Mapping[str, str]) -> Source:
     relative = path.relative_to(data_dir).as_posix()
+    if any("\ud800" <= character <= "\udfff" for character in relative):
+        raise DataError(f"{str(path)!r}: its name is not valid Unicode; rename the file")
     named = listed.get(relative, _hive_value(relative, "symbol"))
+    if named == "":
+        raise DataError(f"{path}: its folder names no symbol; expected symbol=X")
     source = Source(path=path, relative=relative, symbol=named)
     if named is not None or symbol_column(source.header()) is not None:
         return source

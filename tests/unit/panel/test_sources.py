@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from trainroute.errors import DataError, UnknownNameError
+from trainroute.errors import DataError, UnknownNameError, UsageError
 from trainroute.panel.sources import data_fingerprint, find_sources
 
 Frame = Callable[..., pl.DataFrame]
@@ -101,3 +101,18 @@ def test_the_fingerprint_knows_which_file_holds_what(tmp_path: Path, frame: Fram
         write(folder / "A.parquet", frame(seed=first))
         write(folder / "B.parquet", frame(seed=second))
     assert data_fingerprint(one, None) != data_fingerprint(two, None)
+
+
+def test_no_symbol_at_all_is_refused(tmp_path: Path, frame: Frame) -> None:
+    write(tmp_path / "symbol=" / "a.parquet", frame())
+    with pytest.raises(UsageError, match="no symbol was asked for"):
+        find_sources(tmp_path, [])
+    with pytest.raises(DataError, match="its folder names no symbol; expected symbol=X"):
+        find_sources(tmp_path)
+
+
+def test_names_that_are_no_unicode_are_refused(tmp_path: Path, frame: Frame) -> None:
+    path = write(tmp_path / "symbol=A" / "a.parquet", frame())
+    path.rename(path.with_name(os.fsdecode(b"part-\xff.parquet")))
+    with pytest.raises(DataError, match="its name is not valid Unicode; rename the file"):
+        find_sources(tmp_path)
