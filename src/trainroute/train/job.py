@@ -8,7 +8,7 @@
 
 from pathlib import Path
 
-from trainroute.errors import MissingLibraryError, TrainingError
+from trainroute.errors import MissingLibraryError
 from trainroute.families import FAMILIES, FitContext, FittedModel, Hyperparameter
 from trainroute.panel import Target
 from trainroute.records.plan import Record, TrainingJob
@@ -66,10 +66,6 @@ def run_job(task: JobTask, store: PanelStore, models: Path) -> JobDone:
         raise MissingLibraryError(f"{family.name} needs {', '.join(missing)}; {family.install_hint()}")
     target = store.index.targets[store.target_number[task.job.target]]
     rows = job_rows(store, task.job, min_rows=family.min_rows)
-    if not len(rows.train):
-        raise TrainingError(
-            f"{family.name}: no training rows: no label of {task.job.target!r} has ended before the holdout"
-        )
     model = family().fit(
         take_training_rows(store, rows.train, task.features, target),
         take_training_rows(store, rows.validation, task.features, target),

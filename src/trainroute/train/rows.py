@@ -2,7 +2,7 @@
 
 1. A row may train if its label is known and ended, with the embargo, before the holdout begins (`WalkForward`).
 2. The last block before the holdout is validation; a row trains beside it if its label ended before that block.
-3. Where too few rows lie before that block (a new symbol), all rows train and none validates.
+3. Where too few rows lie before that block (a new symbol), all these rows train and none validates.
 4. The holdout's labelled rows of the symbols that the model serves are for the final score only.
 """
 
@@ -60,7 +60,7 @@ def job_rows(store: PanelStore, job: TrainingJob, *, min_rows: int) -> JobRows:
         validation.append(row[(usable == last) & (block == last - 1)])
         purged += int(np.count_nonzero(block < last)) - len(train[-1]) - len(validation[-1])
     rows, later = _joined(train), _joined(validation)
-    if len(rows) < min_rows <= len(rows) + len(later):
+    if len(rows) < min_rows:
         rows, later = np.sort(np.concatenate([rows, later])), later[:0]
     return JobRows(train=rows, validation=later, holdout=_holdout(store, job, target), purged=purged)
 

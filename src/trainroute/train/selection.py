@@ -131,11 +131,9 @@ def _asked(families: FamilySelection | Sequence[str] | None) -> FamilySelection 
 
 
 def _pairs(job: TrainingJob, asked: FamilySelection | None) -> Iterable[FamilyResult]:
-    planned = two_stage_order(job.model_families)
-    wanted = planned if asked is None else asked.names
-    for name in two_stage_order({*planned, *wanted}):
-        if name not in wanted:
-            continue
+    planned = {FAMILIES.get(name).name for name in job.model_families}
+    wanted = {*planned, *_left_out(job)} if asked is None else asked.names
+    for name in two_stage_order(wanted):
         family = FAMILIES.get(name)
         result = FamilyResult(
             job_id=job.job_id,
@@ -161,5 +159,11 @@ def _closed(result: FamilyResult, state: FamilyState, reason: str) -> FamilyResu
 
 
 def _why_not_planned(job: TrainingJob, family: str) -> str:
-    left_out = {name.casefold(): reason for name, reason in job.metadata.families_left_out.items()}
-    return f"not planned: {left_out.get(family.casefold(), 'the plan does not assign it to this job')}"
+    return f"not planned: {_left_out(job).get(family, 'the plan does not assign it to this job')}"
+
+
+def _left_out(job: TrainingJob) -> dict[str, str]:
+    """Return why families were left out of a job, by the names that they have here."""
+    known = {name.casefold(): name for name in FAMILIES.names()}
+    left_out = job.metadata.families_left_out.items()
+    return {known[name.casefold()]: reason for name, reason in left_out if name.casefold() in known}

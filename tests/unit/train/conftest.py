@@ -1,6 +1,7 @@
 """Fabricated panels and plans, small enough to train in a second."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,10 +83,10 @@ def make_job() -> Callable[..., TrainingJob]:
         symbols: tuple[str, ...] = ("S0", "S1", "S2"),
         families: tuple[str, ...] = ("LightGBM",),
         priority: int = 10,
-        **metadata: object,
+        **metadata: Any,  # noqa: ANN401 - any field of the metadata
     ) -> TrainingJob:
         pooled = symbol is None
-        pool: dict[str, object] = {"symbols": symbols, "training_symbols": symbols} if pooled else {}
+        pool: dict[str, Any] = {"symbols": symbols, "training_symbols": symbols} if pooled else {}
         return TrainingJob(
             job_id=f"cs_{target}" if pooled else f"sym_{target}_{symbol}",
             target=target,

@@ -1,0 +1,99 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from trainroute.errors import TrainingError
+from trainroute.records.results import FamilyResult, FamilyState
+from trainroute.records.vocabulary import RouteState, Stage
+from trainroute.train.ledger import Ledger
+
+
+def _result(job_id: str = "cs_y", family: str = "LightGBM", **changes: object) -> FamilyResult:
+    plain = FamilyResult(
+        job_id=job_id,
+        family=family,
+        stage=Stage.CPU,
+        state=FamilyState.PENDING,
+        target="y",
+        route=RouteState.ROUTE_CROSS_SECTIONAL,
+    )
+    return replace(plain, **changes)
+
+
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    full = _result(
+        family="XGBoost",
+        symbol="S1",
+        state=FamilyState.DONE,
+        attempts=2,
+        seconds=1.25,
+        peak_memory_bytes=1 << 40,
+        score=0.61,
+        expected_score=0.6,
+        artifact="models/cs_y/XGBoost",
+        reason="note",
+    )
+    with Ledger(tmp_path / "ledger.sqlite", "plan") as ledger:
+        ledger.record([full, _result()])
+    with Ledger(tmp_path / "ledger.sqlite", "plan") as ledger:
+        assert ledger.results() == (_result(), full)
+
+
+def test_a_row_is_replaced_and_other_plans_stay(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path, "old") as ledger:
+        ledger.record([_result(score=0.5)])
+    with Ledger(path, "new") as ledger:
+        ledger.record([_result()])
+        ledger.record([_result(state=FamilyState.RUNNING, attempts=1)])
+        assert ledger.results() == (_result(state=FamilyState.RUNNING, attempts=1),)
+    with Ledger(path, "old") as ledger:
+        assert ledger.results() == (_result(score=0.5),)
+
+
+def test_rows_are_written_all_or_none(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite", "plan") as ledger:
+        with pytest.raises(sqlite3.IntegrityError):
+            ledger.record([_result(), _result("cs_z", stage=None)])
+        assert ledger.results() == ()
+        ledger.record([_result()])
+        assert ledger.results() == (_result(),)
+
+
+def test_what_ran_when_a_run_ended_is_pending_again(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite", "plan") as ledger:
+        ledger.record([_result(state=FamilyState.RUNNING, attempts=1), _result("cs_z", state=FamilyState.DONE)])
+        ledger.release_running()
+        assert [(row.state, row.reason) for row in ledger.results()] == [
+            (FamilyState.PENDING, "interrupted"),
+            (FamilyState.DONE, None),
+        ]
+
+
+def test_another_process_reads_while_a_run_writes(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path, "plan") as ledger:
+        ledger.record([_result()])
+        reader = sqlite3.connect(path)
+        assert reader.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert reader.execute("SELECT job_id, state FROM results").fetchall() == [("cs_y", "pending")]
+        reader.close()
+
+
+def test_a_file_that_is_no_ledger_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_text("this is no database, but long enough to be looked at as one" * 20)
+    with pytest.raises(TrainingError, match="cannot be used as the training ledger"):
+        Ledger(path, "plan")
+    assert path.read_text().startswith("this is no database")
+
+
+def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 9")
+    connection.close()
+    with pytest.raises(TrainingError, match="ledger of version 9; this version reads 1"):
+        Ledger(path, "plan")
