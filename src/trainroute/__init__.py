@@ -1,3 +1,58 @@
 """trainroute: decide where to train, then train exactly that."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainroute.config import Config, load_config
+    from trainroute.errors import TrainrouteError
+    from trainroute.panel import Panel, load_panel
+    from trainroute.pipeline import IntelligentTrainer, RunResult
+    from trainroute.plan import compare_plans, load_training_plan, validate_plan
+    from trainroute.records.plan import TrainingJob, TrainingPlan
+    from trainroute.records.routing import RoutingPlan
+    from trainroute.route import explain
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Config": "trainroute.config",
+    "IntelligentTrainer": "trainroute.pipeline",
+    "Panel": "trainroute.panel",
+    "RoutingPlan": "trainroute.records.routing",
+    "RunResult": "trainroute.pipeline",
+    "TrainingJob": "trainroute.records.plan",
+    "TrainingPlan": "trainroute.records.plan",
+    "TrainrouteError": "trainroute.errors",
+    "compare_plans": "trainroute.plan",
+    "explain": "trainroute.route",
+    "load_config": "trainroute.config",
+    "load_panel": "trainroute.panel",
+    "load_training_plan": "trainroute.plan",
+    "validate_plan": "trainroute.plan",
+}
+
+__all__ = [
+    "Config",
+    "IntelligentTrainer",
+    "Panel",
+    "RoutingPlan",
+    "RunResult",
+    "TrainingJob",
+    "TrainingPlan",
+    "TrainrouteError",
+    "__version__",
+    "compare_plans",
+    "explain",
+    "load_config",
+    "load_panel",
+    "load_training_plan",
+    "validate_plan",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is asked for, so that ``import trainroute`` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -2,6 +2,7 @@
 
 import subprocess
 from datetime import UTC, datetime
+from uuid import uuid4
 
 _PATIENCE_SECONDS = 5
 
@@ -9,6 +10,12 @@ _PATIENCE_SECONDS = 5
 def utc_now() -> str:
     """Return the present time as ISO 8601 in UTC, to the second."""
     return datetime.now(tz=UTC).isoformat(timespec="seconds")
+
+
+def run_id(generated_at: str) -> str:
+    """Return a name for a run: the time of its plan and a few random digits, fit for a file name."""
+    compact = "".join(character for character in generated_at[:19] if character not in "-:")
+    return f"{compact}-{uuid4().hex[:6]}"
 
 
 def git_commit() -> str | None:

@@ -13,13 +13,20 @@ ModelTypes = Literal["standard", "sequential", "cross-sectional", "both"]
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class ProgramOptions:
-    """What every command takes."""
+class Verbosity:
+    """How much is said. Read before a command is called, so commands need not look at it."""
+
+    verbose: Flag = False
+    """Show debug lines, and the traceback of an error."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ProgramOptions(Verbosity):
+    """What every command that follows settings takes."""
 
     config: Path | None = None
     """Config file; else CONFIG/training_config/routing_config.yaml, else the packaged default."""
-    verbose: Flag = False
-    """Show debug lines, and the traceback of an error."""
 
 
 @Parameter(name="*")
@@ -101,6 +108,7 @@ class PlanOptions(OutputOptions):
     """Directory of master_training_plan.json; else looked for under the output directory."""
 
 
+VERBOSITY = Verbosity()
 PROGRAM = ProgramOptions()
 SELECTION = SelectionOptions()
 FAMILIES = FamilyOptions()

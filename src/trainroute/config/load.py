@@ -1,5 +1,6 @@
 """Find, read and check the config file. Nothing else in trainroute reads config files."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,11 @@ def parse_config(text: str, source: str) -> Config:
         document = {}
     if not isinstance(document, dict):
         raise ConfigError(f"config {source}: expected a mapping with the key 'routing', got {type(document).__name__}")
+    return check_config(document, source)
+
+
+def check_config(document: Mapping[str, Any], source: str) -> Config:
+    """Check the content of a config file; ``source`` names it in messages."""
     try:
         return Config.model_validate(document)
     except ValidationError as error:

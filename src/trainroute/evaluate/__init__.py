@@ -2,7 +2,7 @@
 
 from trainroute.evaluate.engine import evaluate_panel, safe_features, split_of
 from trainroute.evaluate.evidence import Evidence, LeakFinding, TargetRank
-from trainroute.evaluate.store import cached_evidence, evidence_key, write_evidence
+from trainroute.evaluate.store import cached_evidence, evidence_key, read_feature_sets, write_evidence
 
 __all__ = [
     "Evidence",
@@ -11,6 +11,7 @@ __all__ = [
     "cached_evidence",
     "evaluate_panel",
     "evidence_key",
+    "read_feature_sets",
     "safe_features",
     "split_of",
     "write_evidence",

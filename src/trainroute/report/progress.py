@@ -21,7 +21,7 @@ from trainroute.logs import LOGGER
 from trainroute.progress import Progress as ProgressProtocol
 from trainroute.progress import Step
 
-LOG_EVERY_SECONDS = 10.0
+LOG_EVERY_SECONDS = 30.0
 
 _MINUTE = 60
 _HOUR = 3600

@@ -1,0 +1,1 @@
+"""Rank, select, route, plan: see the modules."""

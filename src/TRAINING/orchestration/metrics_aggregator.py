@@ -1,0 +1,5 @@
+"""Routing candidates of a finished measurement."""
+
+from trainroute.stages import MetricsAggregator
+
+__all__ = ["MetricsAggregator"]

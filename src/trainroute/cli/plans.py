@@ -1,0 +1,104 @@
+"""Commands that look at plans: `show`, `validate`, `explain`, `diff`."""
+
+from pathlib import Path
+
+from trainroute.cli.options import (
+    OUTPUT,
+    PLAN,
+    PROGRAM,
+    VERBOSITY,
+    OutputOptions,
+    PlanOptions,
+    ProgramOptions,
+    Verbosity,
+)
+from trainroute.config import load_config
+from trainroute.errors import PlanNotFoundError
+from trainroute.panel import data_fingerprint
+from trainroute.pipeline import DEFAULT_OUTPUT
+from trainroute.plan import Severity, compare_plans, find_training_plan_dir, load_training_plan
+from trainroute.records.routing_io import read_routing_plan, routing_plan_file
+from trainroute.report.tables import print_diff, print_lines, print_plan
+from trainroute.route import explain as explain_decision
+from trainroute.stages import ROUTING_PLAN, plan_problems
+
+
+def show(*, plan: PlanOptions = PLAN, verbosity: Verbosity = VERBOSITY) -> int:
+    """Print a plan: routes per target, jobs in the order in which they run, what is blocked and why."""
+    del verbosity
+    directory = _plan_dir(plan)
+    routing = directory.absolute().parent.parent / ROUTING_PLAN
+    there = routing_plan_file(routing).is_file()
+    print_plan(load_training_plan(directory), read_routing_plan(routing) if there else None)
+    return 0
+
+
+def validate(*, plan: PlanOptions = PLAN, data_dir: Path | None = None, program: ProgramOptions = PROGRAM) -> int:
+    """Check a plan: schema, plan against routing plan, staleness, unknown families and names.
+
+    Parameters
+    ----------
+    data_dir
+        The data that the plan is for; checked where it is given.
+    """
+    directory = _plan_dir(plan)
+    loaded = load_training_plan(directory)
+    fingerprint = None if data_dir is None else data_fingerprint(data_dir, loaded.metadata.symbols)
+    problems = plan_problems(directory, loaded, config=load_config(program.config), data_fingerprint=fingerprint)
+    errors = sum(problem.severity is Severity.ERROR for problem in problems)
+    print_lines(*(str(problem) for problem in problems))
+    print_lines(f"{directory}: {len(loaded.jobs)} jobs, {errors} problems, {len(problems) - errors} warnings")
+    return 1 if errors else 0
+
+
+def explain(*, target: str, symbol: str, output: OutputOptions = OUTPUT, verbosity: Verbosity = VERBOSITY) -> int:
+    """Say why one (target, symbol) is routed as it is: states, scores with intervals, thresholds, reasons.
+
+    Parameters
+    ----------
+    target
+        A target of the routing plan.
+    symbol
+        A symbol of it.
+    """
+    del verbosity
+    plan = read_routing_plan((output.output_dir or DEFAULT_OUTPUT) / ROUTING_PLAN)
+    print_lines(*explain_decision(plan, target, symbol).lines())
+    return 0
+
+
+def diff(before: Path, after: Path, *, verbosity: Verbosity = VERBOSITY) -> int:
+    """Compare two training plans: jobs added, removed and changed.
+
+    Parameters
+    ----------
+    before
+        Output directory, plan directory or plan file.
+    after
+        The same of the other plan.
+    """
+    del verbosity
+    print_diff(*(_changes(before, after)))
+    return 0
+
+
+def _changes(before: Path, after: Path) -> tuple[list[str], list[str], list[str]]:
+    found = compare_plans(load_training_plan(_plan_in(before)), load_training_plan(_plan_in(after)))
+    changed = [
+        f"{job.job_id}: " + "; ".join(f"{change.field} {change.before} → {change.after}" for change in job.changes)
+        for job in found.changed
+    ]
+    return [job.job_id for job in found.added], [job.job_id for job in found.removed], changed
+
+
+def _plan_in(path: Path) -> Path:
+    """Return the plan directory of an output directory, or the path itself."""
+    return find_training_plan_dir(path, None) or path if (path / "globals").is_dir() else path
+
+
+def _plan_dir(plan: PlanOptions) -> Path:
+    found = find_training_plan_dir(plan.output_dir, plan.training_plan_dir)
+    if found is None:
+        looked = plan.output_dir or DEFAULT_OUTPUT
+        raise PlanNotFoundError(f"no training plan under {looked}; run 'trainroute run', or give --training-plan-dir")
+    return found

@@ -1,0 +1,394 @@
+"""The order of the stages, and the only file that knows it.
+
+`run`:
+1. `measure`: evidence from the cache, or measured on the panel → ``METRICS``.
+2. `TrainingRouter`: decisions → ``METRICS/routing_plan``.
+3. `TrainingPlanGenerator`: jobs → ``globals/training_plan``.
+4. `train_plan`: exactly these jobs → ``models``, ``globals``.
+
+`train` begins at step 4 with a plan from disk, or with one pooled job per target where there is none.
+`route` does steps 2 and 3 from a candidates table.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from trainroute.config import Config
+from trainroute.errors import TrainingError, UsageError
+from trainroute.evaluate import read_feature_sets
+from trainroute.families import STANDARD, FamilySelection, select_families
+from trainroute.logs import LOGGER, ensure_logging
+from trainroute.panel import data_fingerprint, load_panel
+from trainroute.plan import (
+    find_training_plan_dir,
+    inputs_beside,
+    load_training_plan,
+    require_fresh,
+)
+from trainroute.progress import Progress, SilentProgress
+from trainroute.provenance import git_commit
+from trainroute.records.candidates import Candidates
+from trainroute.records.candidates_io import read_candidates, write_candidates
+from trainroute.records.plan import FeatureSet, TrainingPlan
+from trainroute.records.routing import RoutingPlan
+from trainroute.stages import (
+    METRICS,
+    ROUTING_PLAN,
+    TRAINING_PLAN,
+    Choice,
+    ConfigLike,
+    TrainingPlanGenerator,
+    TrainingRouter,
+    as_config,
+    measure,
+    train_planned,
+    train_without_plan,
+)
+from trainroute.train import TrainingOutcome
+
+DEFAULT_OUTPUT = Path("results")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a run made.
+
+    Attributes
+    ----------
+    output_dir : Path
+    plan : TrainingPlan
+    routing : RoutingPlan or None
+        None where `train` ran by itself.
+    outcome : TrainingOutcome or None
+        None where training was skipped.
+    from_cache : bool
+        Whether the evidence was measured before.
+    """
+
+    output_dir: Path
+    plan: TrainingPlan
+    routing: RoutingPlan | None = None
+    outcome: TrainingOutcome | None = None
+    from_cache: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 where a planned job × family failed."""
+        return 0 if self.outcome is None else self.outcome.exit_code
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Where to look, by what it is."""
+        found = {}
+        if self.routing is not None:
+            found["candidates"] = self.output_dir / METRICS / "routing_candidates.parquet"
+            found["routing plan"] = self.output_dir / ROUTING_PLAN / "routing_plan.md"
+            found["training plan"] = self.output_dir / TRAINING_PLAN / "training_plan.md"
+        if self.outcome is not None:
+            found["models"] = self.outcome.models_dir
+            found["training report"] = self.outcome.report_path.with_suffix(".md")
+            found["ledger"] = self.outcome.ledger_path
+        return found
+
+
+def run(
+    data_dir: Path | str,
+    *,
+    symbols: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
+    features: Sequence[str] | None = None,
+    auto_targets: bool = False,
+    auto_features: bool = False,
+    top_n_targets: int = 10,
+    top_m_features: int = 100,
+    families: Sequence[str] | None = None,
+    model_types: str | None = None,
+    output_dir: Path | str = DEFAULT_OUTPUT,
+    config: ConfigLike = None,
+    force_refresh: bool = False,
+    skip_training: bool = False,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Rank, select, measure, route, plan and train: the one command.
+
+    Parameters
+    ----------
+    data_dir : Path or str
+    symbols : sequence of str, optional
+        All in the data without it.
+    targets, features : sequence of str, optional
+        These, instead of what ranking and selection choose.
+    auto_targets, auto_features : bool
+        Ask for ranking and selection by name; without a list they are done anyway.
+    top_n_targets, top_m_features : int
+        How many ranked targets to keep, and how many features per target at most.
+    families : sequence of str, optional
+        Model families by name; beats ``model_types``.
+    model_types : str, optional
+        ``standard`` (default), ``sequential``, ``cross-sectional`` or ``both``.
+    output_dir : Path or str
+    config : Config or path, optional
+        See `trainroute.config.load_config` for what is read without it.
+    force_refresh : bool
+        Measure again, whatever the cache holds.
+    skip_training : bool
+        Stop when the plan is written.
+    progress : Progress, optional
+
+    Raises
+    ------
+    TrainrouteError
+        DataError, ConfigError and UsageError for input that cannot be used; EvidenceError if nothing can be measured,
+        and so no plan be written.
+    """
+    ensure_logging()
+    settings, data_dir, output_dir = as_config(config), Path(data_dir), Path(output_dir)
+    choice = Choice.checked(
+        symbols=symbols,
+        targets=targets,
+        features=features,
+        auto_targets=auto_targets,
+        auto_features=auto_features,
+        top_n_targets=top_n_targets,
+        top_m_features=top_m_features,
+    )
+    asked = _select(families, model_types, settings)
+    evidence, panel = measure(
+        data_dir, settings, choice, output_dir=output_dir, force_refresh=force_refresh, progress=progress
+    )
+    routing, plan = _plan(
+        evidence.candidates,
+        settings,
+        output_dir=output_dir,
+        families=asked,
+        feature_sets=evidence.feature_sets,
+        data_dir=data_dir,
+    )
+    outcome = None
+    if not skip_training:
+        outcome = train_planned(
+            plan, panel, settings, data_dir=data_dir, output_dir=output_dir, families=asked, progress=progress
+        )
+    elif asked.not_built:
+        LOGGER.warning("Not in this version, so not planned: %s", ", ".join(asked.not_built))
+    return RunResult(output_dir=output_dir, plan=plan, routing=routing, outcome=outcome, from_cache=evidence.from_cache)
+
+
+def route(
+    candidates: Path | str,
+    *,
+    output_dir: Path | str = DEFAULT_OUTPUT,
+    families: Sequence[str] | None = None,
+    model_types: str | None = None,
+    config: ConfigLike = None,
+) -> RunResult:
+    """Turn a candidates table into a routing plan and a training plan.
+
+    Parameters
+    ----------
+    candidates : Path or str
+        Parquet, CSV or JSON with at least ``target, symbol, score, sample_size``. It is copied to ``METRICS``.
+    output_dir : Path or str
+    families, model_types, config
+        As of `run`.
+
+    Raises
+    ------
+    TrainrouteError
+        CandidatesError for a table that cannot be used, ConfigError and UsageError as of `run`.
+    """
+    ensure_logging()
+    settings, output_dir = as_config(config), Path(output_dir)
+    asked = _select(families, model_types, settings)
+    table = read_candidates(Path(candidates))
+    write_candidates(table, output_dir / METRICS)
+    routing, plan = _plan(
+        table, settings, output_dir=output_dir, families=asked, feature_sets=read_feature_sets(output_dir)
+    )
+    return RunResult(output_dir=output_dir, plan=plan, routing=routing)
+
+
+def train(
+    data_dir: Path | str,
+    *,
+    symbols: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
+    families: Sequence[str] | None = None,
+    model_types: str | None = None,
+    output_dir: Path | str | None = None,
+    training_plan_dir: Path | str | None = None,
+    no_training_plan: bool = False,
+    config: ConfigLike = None,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Train by the plan that is there.
+
+    Parameters
+    ----------
+    data_dir : Path or str
+    symbols, targets : sequence of str, optional
+        Select jobs of the plan; without a plan, the panel to train on.
+    families, model_types
+        Restrict the families that the plan assigns; without either all of them. Without a plan, as of `run`.
+    output_dir : Path or str, optional
+        ``results`` without it; see `find_training_plan_dir` for where the plan is looked for.
+    training_plan_dir : Path or str, optional
+        Use the plan in this directory.
+    no_training_plan : bool
+        Train one pooled job per target, whatever plan is there.
+    config, progress
+        As of `run`.
+
+    Raises
+    ------
+    TrainrouteError
+        BrokenPlanError and StalePlanError for a plan that exists and cannot be trained by; UsageError for a name that
+        the plan does not have; DataError, ConfigError.
+    """
+    ensure_logging()
+    if no_training_plan and training_plan_dir is not None:
+        raise UsageError("--no-training-plan and --training-plan-dir exclude each other; give one of them")
+    settings, data_dir = as_config(config), Path(data_dir)
+    output = DEFAULT_OUTPUT if output_dir is None else Path(output_dir)
+    given = None if training_plan_dir is None else Path(training_plan_dir)
+    found = None if no_training_plan else find_training_plan_dir(None if output_dir is None else output, given)
+    if found is None:
+        if not no_training_plan:
+            LOGGER.warning(
+                "No training plan under %s: one pooled job per target, on features that pass the checks", output
+            )
+        asked = _select(families, model_types, settings)
+        panel = load_panel(
+            data_dir, settings.data, symbols=symbols, targets=targets, progress=progress or SilentProgress()
+        )
+        plan, outcome = train_without_plan(
+            panel, settings, data_dir=data_dir, output_dir=output, families=asked, progress=progress
+        )
+        return RunResult(output_dir=output, plan=plan, outcome=outcome)
+    plan = load_training_plan(found)
+    now = replace(inputs_beside(found), config_hash=settings.config_hash)
+    if plan.metadata.data_fingerprint is not None:
+        now = replace(now, data_fingerprint=data_fingerprint(data_dir, plan.metadata.symbols))
+    for problem in require_fresh(plan, now):
+        LOGGER.warning("%s", problem.message)
+    restricted = None if families is None and model_types is None else _select(families, model_types, settings)
+    outcome = train_planned(
+        plan,
+        None,
+        settings,
+        data_dir=data_dir,
+        output_dir=output,
+        families=restricted,
+        targets=targets,
+        symbols=symbols,
+        progress=progress,
+    )
+    return RunResult(output_dir=output, plan=plan, outcome=outcome)
+
+
+class IntelligentTrainer:
+    """The one command as an object.
+
+    Parameters
+    ----------
+    data_dir : Path or str
+    symbols : sequence of str, optional
+        All in the data without it.
+    output_dir : Path or str
+    config : Config or path, optional
+    progress : Progress, optional
+
+    Examples
+    --------
+    >>> trainer = IntelligentTrainer("data", ["AAPL", "MSFT"], "results")
+    >>> result = trainer.train_with_intelligence(auto_targets=True, top_n_targets=3)  # doctest: +SKIP
+    """
+
+    default_model_types: ClassVar[str] = STANDARD
+
+    def __init__(
+        self,
+        data_dir: Path | str,
+        symbols: Sequence[str] | None = None,
+        output_dir: Path | str = DEFAULT_OUTPUT,
+        *,
+        config: ConfigLike = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.data_dir = Path(data_dir)
+        self.symbols = symbols
+        self.output_dir = Path(output_dir)
+        self.config = config
+        self.progress = progress
+
+    def train_with_intelligence(
+        self,
+        auto_targets: bool = False,  # noqa: FBT001, FBT002 - the signature is a public contract
+        top_n_targets: int = 10,
+        auto_features: bool = False,  # noqa: FBT001, FBT002 - the signature is a public contract
+        top_m_features: int = 100,
+        targets: Sequence[str] | None = None,
+        features: Sequence[str] | None = None,
+        families: Sequence[str] | None = None,
+        *,
+        model_types: str | None = None,
+        force_refresh: bool = False,
+        skip_training: bool = False,
+    ) -> RunResult:
+        """Rank, select, measure, route, plan and train; parameters as of `run`.
+
+        Raises
+        ------
+        TrainingError
+            If there was something to train and every part of it failed.
+        TrainrouteError
+            As of `run`.
+        """
+        result = run(
+            self.data_dir,
+            symbols=self.symbols,
+            targets=targets,
+            features=features,
+            auto_targets=auto_targets,
+            auto_features=auto_features,
+            top_n_targets=top_n_targets,
+            top_m_features=top_m_features,
+            families=families,
+            model_types=model_types or self.default_model_types,
+            output_dir=self.output_dir,
+            config=self.config,
+            force_refresh=force_refresh,
+            skip_training=skip_training,
+            progress=self.progress,
+        )
+        if result.outcome is not None and result.outcome.all_failed:
+            first = result.outcome.report.gaps[0]
+            raise TrainingError(f"every model failed, e.g. {first}; see {result.outcome.report_path}")
+        return result
+
+
+def _plan(
+    candidates: Candidates,
+    config: Config,
+    *,
+    output_dir: Path,
+    families: FamilySelection,
+    feature_sets: Mapping[str, FeatureSet],
+    data_dir: Path | None = None,
+) -> tuple[RoutingPlan, TrainingPlan]:
+    commit = git_commit()
+    routing = TrainingRouter(config).generate_routing_plan(candidates, output_dir / ROUTING_PLAN, git_commit=commit)
+    generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets)
+    plan = generator.generate_training_plan(
+        output_dir / TRAINING_PLAN,
+        data_fingerprint=None if data_dir is None else data_fingerprint(data_dir, routing.symbols),
+        routing_plan_path=ROUTING_PLAN / "routing_plan.json",
+        git_commit=commit,
+    )
+    return routing, plan
+
+
+def _select(families: Sequence[str] | None, model_types: str | None, config: Config) -> FamilySelection:
+    return select_families(families, group=model_types or STANDARD, standard=config.planning.standard_families)

@@ -1,0 +1,171 @@
+"""The tables that end a run, and what `show` prints."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from trainroute.records.plan import TrainingPlan
+from trainroute.records.results import TrainingReport
+from trainroute.records.routing import RoutingPlan
+from trainroute.records.vocabulary import RouteState
+
+_WIDTH_WITHOUT_TERMINAL = 120
+_MOST_JOBS_SHOWN = 40
+_MOST_GAPS_SHOWN = 10
+_BYTES_PER_MB = 1 << 20
+
+_ROUTE_HEADINGS = {
+    RouteState.ROUTE_CROSS_SECTIONAL: "pooled",
+    RouteState.ROUTE_SYMBOL_SPECIFIC: "local",
+    RouteState.ROUTE_BOTH: "both",
+    RouteState.ROUTE_EXPERIMENTAL_ONLY: "experimental",
+    RouteState.ROUTE_BLOCKED: "blocked",
+}
+
+
+def stdout_console() -> Console:
+    """Return a console on stdout; without a terminal it is wide enough for the tables."""
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
+
+
+def print_lines(*lines: str) -> None:
+    """Print plain lines, unwrapped and without markup."""
+    console = stdout_console()
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+
+
+def routes_table(routing: RoutingPlan) -> Table:
+    """One row per target: the pooled side, and how many symbols have which route."""
+    table = Table(title="Routes: symbols per target", title_justify="left")
+    table.add_column("target", overflow="fold")
+    table.add_column("pooled side")
+    table.add_column("pooled score [interval]")
+    for heading in _ROUTE_HEADINGS.values():
+        table.add_column(heading, justify="right")
+    counts = _route_counts(routing.pairs)
+    for target in routing.targets:
+        pooled = routing.cross_sectional(target)
+        row = [str(counts.get((target, route.value), "·")) for route in _ROUTE_HEADINGS]
+        score = _scored(pooled.score, pooled.score_ci_low, pooled.score_ci_high)
+        table.add_row(Text(target), pooled.state.value, score, *row)
+    table.add_section()
+    total = routing.route_counts()
+    table.add_row("all", "", "", *(str(total[route] or "·") for route in _ROUTE_HEADINGS))
+    return table
+
+
+def jobs_table(plan: TrainingPlan) -> Table:
+    """One row per job in the order in which they run; the first of many."""
+    shown = plan.jobs[:_MOST_JOBS_SHOWN]
+    title = "Jobs" if len(shown) == len(plan.jobs) else f"Jobs: the first {len(shown)} of {len(plan.jobs)}"
+    table = Table(title=title, title_justify="left")
+    for heading in ("job", "route", "priority", "families"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "priority" else "left")
+    for job in shown:
+        table.add_row(Text(job.job_id), job.route.value, str(job.priority), ", ".join(job.model_families))
+    return table
+
+
+def families_table(report: TrainingReport) -> Table:
+    """One row per family: its jobs by how they ended, seconds, peak memory."""
+    table = Table(title="Training: jobs per family", title_justify="left")
+    table.add_column("family")
+    for heading in ("done", "failed", "skipped", "not planned", "seconds", "peak MB"):
+        table.add_column(heading, justify="right")
+    for family, counts in report.families.items():
+        ended = (counts.done, counts.failed, counts.skipped, counts.not_planned)
+        table.add_row(
+            family,
+            *(str(count or "·") for count in ended),
+            f"{counts.seconds:.1f}",
+            f"{counts.peak_memory_bytes / _BYTES_PER_MB:.0f}",
+        )
+    return table
+
+
+def skill_table(report: TrainingReport) -> Table:
+    """One row per route: the score that routing expected, and that on the final holdout."""
+    table = Table(title="Score: expected by routing, realised on the holdout", title_justify="left")
+    table.add_column("route")
+    for heading in ("models", "expected", "realised"):
+        table.add_column(heading, justify="right")
+    for route, skill in report.routes.items():
+        table.add_row(route, str(skill.models), f"{skill.expected_score:.3f}", f"{skill.realised_score:.3f}")
+    return table
+
+
+def print_summary(
+    *, routing: RoutingPlan | None, plan: TrainingPlan, report: TrainingReport | None, files: Mapping[str, Path]
+) -> None:
+    """Print the closing summary: routes per target, jobs by how they ended, where the files are."""
+    console = stdout_console()
+    if routing is not None:
+        console.print(routes_table(routing))
+    if report is not None and report.families:
+        console.print(families_table(report))
+        console.print(skill_table(report))
+    print_lines(*_counts(plan, report))
+    width = max((len(what) for what in files), default=0)
+    print_lines(*(f"{what:<{width}}  {path}" for what, path in files.items()))
+
+
+def print_plan(plan: TrainingPlan, routing: RoutingPlan | None = None) -> None:
+    """Print a plan: where it comes from, routes per target, jobs."""
+    metadata, console = plan.metadata, stdout_console()
+    print_lines(
+        f"plan {metadata.plan_id} of run {metadata.run_id}, {metadata.generated_at}",
+        f"{len(metadata.targets)} targets, {len(metadata.symbols)} symbols",
+        f"families: {', '.join(metadata.model_families)}",
+    )
+    if routing is not None:
+        console.print(routes_table(routing))
+    if plan.jobs:
+        console.print(jobs_table(plan))
+    summary = plan.summary
+    print_lines(
+        f"{len(plan.jobs)} jobs: {summary.total_cs_jobs} pooled, {summary.total_symbol_jobs} local; "
+        f"{summary.total_blocked} (target, symbol) blocked",
+        *(f"  {count} {reason}" for reason, count in summary.blocked_reasons.items()),
+    )
+
+
+def print_diff(added: Sequence[str], removed: Sequence[str], changed: Sequence[str]) -> None:
+    """Print what differs between two plans: counts, then one line per job, the first of many."""
+    print_lines(f"{len(added)} added, {len(removed)} removed, {len(changed)} changed")
+    for sign, lines in (("+", added), ("-", removed), ("~", changed)):
+        print_lines(*(f"{sign} {line}" for line in lines[:_MOST_JOBS_SHOWN]))
+        if len(lines) > _MOST_JOBS_SHOWN:
+            print_lines(f"{sign} … {len(lines) - _MOST_JOBS_SHOWN} more")
+
+
+def _counts(plan: TrainingPlan, report: TrainingReport | None) -> list[str]:
+    summary = plan.summary
+    lines = [f"{len(plan.jobs)} jobs planned: {summary.total_cs_jobs} pooled, {summary.total_symbol_jobs} local"]
+    if report is None:
+        return [*lines, "not trained: --skip-training"]
+    if report.nothing_to_train is not None:
+        return [*lines, report.nothing_to_train]
+    if report.families_not_built:
+        lines.append(f"not in this version: {', '.join(report.families_not_built)}")
+    lines.append(f"{report.executed} of {report.planned} job × family trained")
+    lines += report.gaps[:_MOST_GAPS_SHOWN]
+    if len(report.gaps) > _MOST_GAPS_SHOWN:
+        lines.append(f"and {len(report.gaps) - _MOST_GAPS_SHOWN} more, see the training report")
+    return lines
+
+
+def _route_counts(pairs: pl.DataFrame) -> dict[tuple[str, str], int]:
+    counted = pairs.group_by("target", "route").len()
+    return {(target, route): count for target, route, count in counted.select("target", "route", "len").iter_rows()}
+
+
+def _scored(score: float | None, low: float | None, high: float | None) -> str:
+    if score is None:
+        return "not scored"
+    return f"{score:.3f}" if low is None or high is None else f"{score:.3f} [{low:.3f}, {high:.3f}]"

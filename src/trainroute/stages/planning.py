@@ -1,0 +1,121 @@
+"""Candidates to decisions, decisions to jobs, and what is wrong with a plan on disk."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from trainroute.config import Config
+from trainroute.families import select_families
+from trainroute.logs import LOGGER
+from trainroute.plan import Problem, build_training_plan, inputs_beside, validate_plan, write_training_plan
+from trainroute.provenance import run_id as new_run_id
+from trainroute.provenance import utc_now
+from trainroute.records.candidates import Candidates
+from trainroute.records.candidates_io import validate_candidates
+from trainroute.records.plan import FeatureSet, TrainingPlan
+from trainroute.records.routing import RoutingPlan
+from trainroute.records.routing_io import read_routing_plan, routing_plan_file, write_routing_plan
+from trainroute.route import build_routing_plan
+from trainroute.stages.common import ROUTING_PLAN, ConfigLike, as_config
+
+
+class TrainingRouter:
+    """Candidates to decisions.
+
+    Parameters
+    ----------
+    config : Config, mapping or path, optional
+        Settings, as an object, as the content of a config file, or its path; see `load_config` for what is read
+        without it.
+    """
+
+    def __init__(self, config: ConfigLike = None) -> None:
+        self.config = as_config(config)
+
+    def route(
+        self, candidates: Candidates | pl.DataFrame, *, generated_at: str | None = None, git_commit: str | None = None
+    ) -> RoutingPlan:
+        """Decide the route of every (target, symbol)."""
+        if not isinstance(candidates, Candidates):
+            candidates = validate_candidates(candidates, "the candidates")
+        return build_routing_plan(
+            candidates, self.config, generated_at=generated_at or utc_now(), git_commit=git_commit
+        )
+
+    def generate_routing_plan(
+        self, routing_candidates: Candidates | pl.DataFrame, output_dir: Path | str, git_commit: str | None = None
+    ) -> RoutingPlan:
+        """Decide, and write ``routing_plan.{json,yaml,md}`` into ``output_dir``."""
+        plan = self.route(routing_candidates, git_commit=git_commit)
+        path = write_routing_plan(plan, Path(output_dir))
+        LOGGER.info("Training routing plan generated: %s", path)
+        return plan
+
+
+class TrainingPlanGenerator:
+    """Decisions to jobs.
+
+    Parameters
+    ----------
+    routing_plan : RoutingPlan
+    model_families : sequence of str, optional
+        By name, whatever the case; the standard families of the config without it.
+    config : Config, mapping or path, optional
+    feature_sets : mapping of str to FeatureSet, optional
+        By the ids that the routing plan names. A job without its set trains on all features that pass the leak checks
+        at training time.
+    """
+
+    def __init__(
+        self,
+        routing_plan: RoutingPlan,
+        model_families: Sequence[str] | None = None,
+        config: ConfigLike = None,
+        *,
+        feature_sets: Mapping[str, FeatureSet] | None = None,
+    ) -> None:
+        self.routing_plan = routing_plan
+        self.config = as_config(config)
+        selection = select_families(model_families, standard=self.config.planning.standard_families)
+        self.model_families = selection.names
+        self.feature_sets = feature_sets or {}
+
+    def generate_training_plan(
+        self,
+        output_dir: Path | str,
+        *,
+        data_fingerprint: str | None = None,
+        routing_plan_path: Path | str | None = None,
+        run_id: str | None = None,
+        git_commit: str | None = None,
+    ) -> TrainingPlan:
+        """Plan, and write every file of the plan into ``output_dir`` (usually ``globals/training_plan``)."""
+        generated_at = utc_now()
+        plan = build_training_plan(
+            self.routing_plan,
+            self.config,
+            families=self.model_families,
+            feature_sets=self.feature_sets,
+            data_fingerprint=data_fingerprint,
+            run_id=run_id or new_run_id(generated_at),
+            generated_at=generated_at,
+            git_commit=git_commit,
+            routing_plan_path="" if routing_plan_path is None else str(routing_plan_path),
+        )
+        path = write_training_plan(plan, Path(output_dir), formats=self.config.routing.dump_plan_as)
+        LOGGER.info("Training plan generated: %s (%d jobs)", path, len(plan.jobs))
+        return plan
+
+
+def plan_problems(
+    plan_dir: Path, plan: TrainingPlan, *, config: Config | None = None, data_fingerprint: str | None = None
+) -> list[Problem]:
+    """Return what is wrong with a plan on disk, measured against what lies beside it and what is known besides."""
+    now = inputs_beside(plan_dir)
+    if config is not None:
+        now = replace(now, config_hash=config.config_hash)
+    routing_path = routing_plan_file(plan_dir.absolute().parent.parent / ROUTING_PLAN)
+    routing = read_routing_plan(routing_path) if routing_path.is_file() else None
+    return validate_plan(plan, routing=routing, now=replace(now, data_fingerprint=data_fingerprint))

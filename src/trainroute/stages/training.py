@@ -1,0 +1,104 @@
+"""Jobs to models: by a plan, or one pooled job per target without one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from trainroute.config import Config
+from trainroute.evaluate import safe_features
+from trainroute.families import FamilySelection
+from trainroute.logs import LOGGER
+from trainroute.panel import Panel, load_panel
+from trainroute.plan import unplanned_jobs, with_feature_sets
+from trainroute.progress import Progress, SilentProgress
+from trainroute.provenance import git_commit, run_id, utc_now
+from trainroute.records.plan import FeatureSet, TrainingPlan
+from trainroute.train import TrainingOutcome, train_plan
+
+
+def train_planned(
+    plan: TrainingPlan,
+    panel: Panel | None,
+    config: Config,
+    *,
+    data_dir: Path,
+    output_dir: Path,
+    families: FamilySelection | None,
+    targets: Sequence[str] | None = None,
+    symbols: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> TrainingOutcome:
+    """Train the selected jobs of a plan, on a panel in memory or one with just what the jobs read."""
+    planned = {job.target for job in plan.jobs}
+    asked = plan.metadata.targets if targets is None else targets
+    LOGGER.info("Training plan filter applied: %d → %d targets", len(asked), len(planned.intersection(asked)))
+    unchecked = [job for job in plan.jobs if job.metadata.feature_set_id is None]
+    if panel is None or not plan.jobs:
+        columns = {name for found in plan.feature_sets.values() for name in found.features}
+        panel = load_panel(
+            data_dir,
+            config.data,
+            symbols=plan.metadata.symbols or None,
+            targets=sorted(planned) or None,
+            features=None if unchecked or not columns else sorted(columns),
+            progress=progress or SilentProgress(),
+        )
+    if unchecked:
+        plan = with_feature_sets(plan, safe_features(panel, config, data_dir=data_dir, progress=progress))
+    return train_plan(
+        plan,
+        panel,
+        config,
+        output_dir=output_dir,
+        families=families,
+        targets=targets,
+        symbols=symbols,
+        progress=progress,
+    )
+
+
+def train_without_plan(
+    panel: Panel,
+    config: Config,
+    *,
+    data_dir: Path,
+    output_dir: Path,
+    families: FamilySelection,
+    target_families: Mapping[str, Sequence[str]] | None = None,
+    target_features: Mapping[str, Sequence[str]] | None = None,
+    progress: Progress | None = None,
+) -> tuple[TrainingPlan, TrainingOutcome]:
+    """Train one pooled job per target of a panel, on features that pass the leak checks.
+
+    Parameters
+    ----------
+    panel : Panel
+    config : Config
+    data_dir, output_dir : Path
+    families : FamilySelection
+    target_families, target_features : mapping of str to sequence of str, optional
+        For a target its own families, and the only features that it may use.
+    progress : Progress, optional
+    """
+    safe = safe_features(panel, config, data_dir=data_dir, progress=progress)
+    plan = unplanned_jobs(
+        panel,
+        config,
+        feature_sets={name: _narrowed(found, (target_features or {}).get(name)) for name, found in safe.items()},
+        families={name: (target_families or {}).get(name, families.names) for name in safe},
+        run_id=run_id(utc_now()),
+        generated_at=utc_now(),
+        git_commit=git_commit(),
+    )
+    asked = replace(families, names=plan.metadata.model_families)
+    return plan, train_plan(plan, panel, config, output_dir=output_dir, families=asked, progress=progress)
+
+
+def _narrowed(found: FeatureSet, wanted: Sequence[str] | None) -> FeatureSet:
+    if wanted is None:
+        return found
+    return FeatureSet(
+        features=tuple(name for name in found.features if name in wanted),
+        quarantined=tuple(name for name in found.quarantined if name in wanted),
+        accepted=tuple(name for name in found.accepted if name in wanted),
+    )
