@@ -18,6 +18,7 @@ from trainroute.records.vocabulary import LeakageStatus
 
 CUTS = (0.5, 0.9)
 TOLERANCE = 1e-3
+_MEMORY_BARS = 1000  # far more than any feature of the recipe looks back, so that long histories cost no more
 
 
 class Recompute(LeakCheck):
@@ -59,7 +60,8 @@ class Recompute(LeakCheck):
         for share in CUTS:
             cut = int(times[int(share * (len(times) - 1))])
             known = bars.filter(pl.col("ts") <= pl.lit(cut).cast(bars.schema["ts"]))
-            last = recompute_features(known, manifest).group_by("symbol").last().sort("symbol")
+            recent = known.group_by("symbol", maintain_order=True).tail(_MEMORY_BARS)
+            last = recompute_features(recent, manifest).group_by("symbol").last().sort("symbol")
             again = dict(zip(last["symbol"], last.select("ts", *names).rows(), strict=True))
             for rows in context.panel.rows:
                 position = int(np.searchsorted(context.panel.timestamps[rows.time_index], cut, side="right")) - 1
