@@ -1,7 +1,8 @@
 """Features whose recipe is known, computed again without the future: what changes was not known at its time.
 
 `prepare` records its recipe. The bars are cut off at a few times, the features are computed from what is left, and each
-symbol's last row is compared with what the panel holds for that row.
+symbol's last row is compared with what the panel holds for that row: they differ by more than a thousandth of the
+feature's spread, or they do not.
 """
 
 from collections.abc import Iterator
@@ -11,13 +12,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from trainroute.evaluate.design import feature_scale
 from trainroute.evaluate.evidence import LeakFinding
 from trainroute.evaluate.leakage.base import LeakCheck, LeakContext
 from trainroute.panel import PrepareManifest, read_bar_columns, read_prepare_manifest, recompute_features
 from trainroute.records.vocabulary import LeakageStatus
 
 CUTS = (0.5, 0.9)
-TOLERANCE = 1e-3
+SPREAD_TOLERANCE = 1e-3
+VALUE_TOLERANCE = 1e-5
 _MEMORY_BARS = 1000  # far more than any feature of the recipe looks back, so that long histories cost no more
 
 
@@ -56,6 +59,7 @@ class Recompute(LeakCheck):
         bars = read_bar_columns(context.data_dir, manifest.bar_columns, sorted(manifest.files))
         times = context.panel.timestamps[context.panel.timestamps < context.split.boundaries[-1]]
         columns = [context.panel.features.index(name) for name in names]
+        spread = feature_scale(context.panel, int(context.split.boundaries[-1])).spread[columns]
         differing, compared, example = np.zeros(len(names), np.int64), 0, [""] * len(names)
         for share in CUTS:
             cut = int(times[int(share * (len(times) - 1))])
@@ -68,7 +72,7 @@ class Recompute(LeakCheck):
                 if position < 0 or rows.symbol not in again:
                     continue
                 values = np.array([np.nan if v is None else v for v in again[rows.symbol][1:]], np.float64)
-                other = _differs(rows.features[position, columns].astype(np.float64), values)
+                other = _differs(rows.features[position, columns].astype(np.float64), values, spread)
                 compared += 1
                 differing += other
                 for i in np.flatnonzero(other):
@@ -76,6 +80,6 @@ class Recompute(LeakCheck):
         return differing, compared, example
 
 
-def _differs(stored: NDArray[np.float64], again: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _differs(stored: NDArray[np.float64], again: NDArray[np.float64], spread: NDArray[np.float32]) -> NDArray[np.bool_]:
     both = np.isnan(stored) & np.isnan(again)
-    return ~(both | (np.abs(stored - again) <= TOLERANCE * (1.0 + np.abs(again))))
+    return ~(both | (np.abs(stored - again) <= SPREAD_TOLERANCE * spread + VALUE_TOLERANCE * np.abs(again)))
