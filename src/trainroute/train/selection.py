@@ -4,8 +4,9 @@ A job trains what the plan assigns to it, restricted to what was asked for. Sele
 it; a selected pooled job still trains on its whole pool.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import msgspec
 
@@ -57,8 +58,9 @@ def select(
     asked = _asked(families)
     pending: list[FamilyResult] = []
     closed: list[FamilyResult] = []
+    missing_libraries = cache(lambda name: FAMILIES.get(name).missing_libraries())
     for job in jobs:
-        for result in _pairs(job, asked):
+        for result in _pairs(job, asked, missing_libraries):
             (pending if result.state is FamilyState.PENDING else closed).append(result)
     not_built = asked.not_built if asked is not None else ()
     return Selection(jobs=jobs, pending=tuple(pending), closed=tuple(closed), not_built=not_built)
@@ -130,7 +132,9 @@ def _asked(families: FamilySelection | Sequence[str] | None) -> FamilySelection 
     return select_families(families)
 
 
-def _pairs(job: TrainingJob, asked: FamilySelection | None) -> Iterable[FamilyResult]:
+def _pairs(
+    job: TrainingJob, asked: FamilySelection | None, missing_libraries: Callable[[str], tuple[str, ...]]
+) -> Iterable[FamilyResult]:
     planned = {FAMILIES.get(name).name for name in job.model_families}
     wanted = {*planned, *_left_out(job)} if asked is None else asked.names
     for name in two_stage_order(wanted):
@@ -147,7 +151,7 @@ def _pairs(job: TrainingJob, asked: FamilySelection | None) -> Iterable[FamilyRe
         )
         if name not in planned:
             yield _closed(result, FamilyState.NOT_PLANNED, _why_not_planned(job, name))
-        elif missing := family.missing_libraries():
+        elif missing := missing_libraries(name):
             state = FamilyState.FAILED if asked is not None and asked.by_name else FamilyState.SKIPPED
             yield _closed(result, state, f"{', '.join(missing)} is not installed; {family.install_hint()}")
         else:

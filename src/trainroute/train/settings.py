@@ -1,11 +1,13 @@
 """What the config says about one family: resources, limits, attempts, hyperparameters."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainroute.config.schema import FamilyConfig, TrainingConfig
 from trainroute.errors import ConfigError, UnknownNameError
 from trainroute.families import FAMILIES, GROUPS, Hyperparameter
+from trainroute.records.vocabulary import Stage
 
 _BYTES_PER_MB = 1 << 20
 _SECONDS_PER_MINUTE = 60.0
@@ -53,10 +55,20 @@ def _by_family(config: TrainingConfig) -> dict[str, FamilyConfig]:
     return found
 
 
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def stage_threads(stage: Stage, config: TrainingConfig) -> int:
+    """Return the threads of one worker: as configured on the CPU; all cores beside a GPU, where one worker runs."""
+    return available_cores() if stage is Stage.GPU else config.threads_per_worker
+
+
 def _settings(name: str, own: FamilyConfig, config: TrainingConfig) -> FamilySettings:
     return FamilySettings(
         resources=Resources(
-            threads=own.threads or config.threads_per_worker,
+            threads=own.threads or stage_threads(FAMILIES.get(name).stage, config),
             memory_bytes=(own.memory_limit_mb or config.memory_limit_mb) * _BYTES_PER_MB,
             seconds=(own.time_limit_minutes or config.time_limit_minutes) * _SECONDS_PER_MINUTE,
         ),

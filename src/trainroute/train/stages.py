@@ -7,7 +7,6 @@
 """
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from trainroute.train.executors import Event, Executor, Finished, LocalExecutor,
 from trainroute.train.job import JobTask
 from trainroute.train.ledger import Ledger
 from trainroute.train.messages import FailureKind, WorkerSetup
-from trainroute.train.settings import FamilySettings
+from trainroute.train.settings import FamilySettings, available_cores, stage_threads
 
 _LOG = logging.getLogger("trainroute")
 _TITLES = {Stage.CPU: "Stage 1 (CPU)", Stage.GPU: "Stage 2 (GPU)"}
@@ -73,29 +72,21 @@ def _announce(stage: Stage, own: Sequence[FamilyResult], run: StageRun) -> None:
     jobs = len({result.job_id for result in own})
     families = ", ".join(two_stage_order(result.family for result in own))
     workers = min(_workers(stage, run.config), len(own))
-    _LOG.info(
-        "%s: %d models of %d jobs (%s) on %d worker%s",
-        _TITLES[stage],
-        len(own),
-        jobs,
-        families,
-        workers,
-        "" if workers == 1 else "s",
-    )
+    counts = _counted(len(own), "model"), _counted(jobs, "job"), families, _counted(workers, "worker")
+    _LOG.info("%s: %s of %s (%s) on %s", _TITLES[stage], *counts)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _workers(stage: Stage, config: TrainingConfig) -> int:
     return 1 if stage is Stage.GPU else config.workers or available_cores()
 
 
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _executor(stage: Stage, run: StageRun, n_items: int) -> Executor:
     workers = _workers(stage, run.config)
-    threads = available_cores() if stage is Stage.GPU else run.config.threads_per_worker
+    threads = stage_threads(stage, run.config)
     setup = WorkerSetup(store=str(run.store), models=str((run.output_dir / MODELS).absolute()), threads=threads)
     # A CPU worker sees no GPU, whatever a library would like to do with one.
     environment = {"CUDA_VISIBLE_DEVICES": ""} if stage is Stage.CPU else {}

@@ -7,6 +7,7 @@ main guard, from a notebook and from standard input. Whatever a library prints g
 import contextlib
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -41,10 +42,12 @@ def main() -> None:
 def _listen(requests: BinaryIO, tasks: "queue.SimpleQueue[bytes]") -> None:
     """Pass tasks on; end the process at once when standard input ends, also in the middle of a fit.
 
-    So no worker outlives a training process that was killed.
+    So neither a worker nor what a library has started in it outlives a training process that was killed.
     """
     for line in requests:
         tasks.put(line)
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(0)
 
 

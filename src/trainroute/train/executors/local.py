@@ -76,15 +76,19 @@ class LocalExecutor(Executor):
                 return
             item = heapq.heappop(self._waiting)[-1]
             yield Started(item)
-            self._free_worker().start(item)
+            self._worker_for(item).start(item)
 
     def _threads_of(self, item: WorkItem) -> int:
         return min(item.resources.threads, self._threads)
 
-    def _free_worker(self) -> WorkerProcess:
-        idle = [worker for worker in self._places.values() if worker is not None and worker.item is None]
-        if idle:
-            return idle[0]
+    def _worker_for(self, item: WorkItem) -> WorkerProcess:
+        """Return an idle worker, or a new one where those idle still hold memory that would be the item's."""
+        for worker in list(self._places.values()):
+            if worker is not None and worker.item is None:
+                if 2 * worker.own_bytes() <= item.resources.memory_bytes:
+                    return worker
+                self._vacate(worker)
+                worker.kill()
         place = next(place for place, worker in self._places.items() if worker is None)
         log = self._logs / f"worker_{place}.log"
         worker = WorkerProcess(self._setup, self._environments[place], log, self._answers)

@@ -88,12 +88,16 @@ class WorkerProcess:
             raise ValueError("a worker answered without a task")
         return item, decode_reply(line)
 
+    def own_bytes(self) -> int:
+        """Return the memory that the worker holds now; 0 where the system does not tell."""
+        return own_bytes(self._process.pid) or 0
+
     def overdue(self) -> Failure | None:
         """Return why the worker must be stopped, if its item exceeds a limit."""
         if self.item is None:
             return None
         limits = self.item.resources
-        memory = own_bytes(self._process.pid) or 0
+        memory = self.own_bytes()
         self._peak = max(self._peak, memory)
         if memory > limits.memory_bytes:
             used, allowed = (round(value / (1 << 20)) for value in (memory, limits.memory_bytes))

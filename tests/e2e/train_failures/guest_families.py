@@ -1,0 +1,156 @@
+"""Families of another distribution that misbehave in every way that a library can."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainroute.families import Family, FitContext, FittedModel, Rows, TrainingRows
+from trainroute.records.vocabulary import Stage
+
+MARKS = Path(os.environ.get("GUEST_MARKS", "."))
+"""A folder where families leave marks for the test, such as the number of a process that they started."""
+
+
+class FirstFeature(FittedModel):
+    """Predicts the first feature, and tells about the process that it was made in."""
+
+    def __init__(self, details: dict[str, float | int | str]) -> None:
+        self._details = details
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return ("model.json",)
+
+    @property
+    def details(self) -> Mapping[str, float | int | str]:
+        return self._details
+
+    def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:
+        return np.nan_to_num(rows.features[:, 0].astype(np.float64)) + 0 * threads
+
+    def save(self, folder: Path) -> None:
+        (folder / "model.json").write_text(json.dumps(self._details))
+
+
+class Guest(Family):
+    """What all guests share: they do something odd, then fit at once."""
+
+    stage: ClassVar[Stage] = Stage.CPU
+    min_rows: ClassVar[int] = 10
+    seconds_per_million_rows: ClassVar[float] = 1.0
+
+    @abstractmethod
+    def act(self) -> None:
+        """Do what the family is there for."""
+
+    def _fit(self, train: TrainingRows, validation: TrainingRows, context: FitContext) -> FittedModel:
+        self.act()
+        return FirstFeature(
+            {
+                "rows": len(train) + len(validation),
+                "process": os.getpid(),
+                "finished": time.monotonic_ns(),
+                "threads": context.threads,
+                "omp": os.environ.get("OMP_NUM_THREADS", ""),
+                "cuda": os.environ.get("CUDA_VISIBLE_DEVICES", "not set"),
+            }
+        )
+
+    def load(self, folder: Path) -> FittedModel:
+        return FirstFeature(json.loads((folder / "model.json").read_text()))
+
+
+class Fine(Guest):
+    name: ClassVar[str] = "Fine"
+
+    def act(self) -> None:
+        """Nothing odd."""
+
+
+class FineOnGpu(Fine):
+    name: ClassVar[str] = "FineOnGpu"
+    stage: ClassVar[Stage] = Stage.GPU
+
+
+class Keeps(Guest):
+    """Never gives its memory back."""
+
+    name: ClassVar[str] = "Keeps"
+    kept: ClassVar[list[NDArray[np.float64]]] = []
+
+    def act(self) -> None:
+        self.kept.append(np.ones(30 << 20))
+
+
+class Prints(Guest):
+    name: ClassVar[str] = "Prints"
+
+    def act(self) -> None:
+        print('{"done": null}')  # noqa: T201 - what a chatty library does
+        subprocess.run(["echo", "from a child"], check=True)
+
+
+class Raises(Guest):
+    name: ClassVar[str] = "Raises"
+
+    def act(self) -> None:
+        raise ValueError("something\nwent wrong")
+
+
+class Hangs(Guest):
+    """Starts a child, then waits for ever."""
+
+    name: ClassVar[str] = "Hangs"
+
+    def act(self) -> None:
+        child = subprocess.Popen(["sleep", "600"])
+        (MARKS / f"child_{child.pid}").touch()
+        time.sleep(600)
+
+
+class Hungry(Guest):
+    name: ClassVar[str] = "Hungry"
+
+    def act(self) -> None:
+        eaten = []
+        while True:
+            eaten.append(np.ones(1 << 20))
+            time.sleep(0.001)
+
+
+class Killed(Guest):
+    name: ClassVar[str] = "Killed"
+
+    def act(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Exits(Guest):
+    name: ClassVar[str] = "Exits"
+
+    def act(self) -> None:
+        sys.stderr.write("fatal: the licence has expired\n")
+        sys.stderr.flush()
+        os._exit(3)
+
+
+class Flaky(Guest):
+    """Dies at its first attempt, works at its second."""
+
+    name: ClassVar[str] = "Flaky"
+
+    def act(self) -> None:
+        if not (MARKS / "flaky").exists():
+            (MARKS / "flaky").touch()
+            os.kill(os.getpid(), signal.SIGSEGV)
+            time.sleep(10)
