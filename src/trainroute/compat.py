@@ -13,7 +13,7 @@ from trainroute.evaluate import read_feature_sets
 from trainroute.families import select_families
 from trainroute.logs import ensure_logging
 from trainroute.panel import load_panel
-from trainroute.plan import Severity, compare_plans, load_training_plan, validate_plan
+from trainroute.plan import Severity, compare_plans, load_training_plan, problems_beside, validate_plan
 from trainroute.records.names import file_names
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing import RoutingPlan
@@ -25,7 +25,6 @@ from trainroute.stages import (
     MetricsAggregator,
     TrainingPlanGenerator,
     TrainingRouter,
-    plan_problems,
     train_without_plan,
 )
 from trainroute.train import TrainingOutcome
@@ -164,7 +163,7 @@ def validate_training_plan(training_plan: TrainingPlan | Path | str) -> tuple[bo
     if isinstance(training_plan, TrainingPlan):
         problems = validate_plan(training_plan)
     else:
-        problems = plan_problems(Path(training_plan), load_training_plan(Path(training_plan)))
+        problems = problems_beside(Path(training_plan), load_training_plan(Path(training_plan)))
     return not any(problem.severity is Severity.ERROR for problem in problems), [str(problem) for problem in problems]
 
 

@@ -22,6 +22,7 @@ from trainroute.families import STANDARD, FamilySelection, select_families
 from trainroute.logs import LOGGER, ensure_logging
 from trainroute.panel import data_fingerprint, load_panel
 from trainroute.plan import (
+    DEFAULT_OUTPUT,
     find_training_plan_dir,
     inputs_beside,
     load_training_plan,
@@ -47,8 +48,6 @@ from trainroute.stages import (
     train_without_plan,
 )
 from trainroute.train import TrainingOutcome
-
-DEFAULT_OUTPUT = Path("results")
 
 
 @dataclass(frozen=True, kw_only=True)

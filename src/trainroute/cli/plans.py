@@ -15,21 +15,26 @@ from trainroute.cli.options import (
 from trainroute.config import load_config
 from trainroute.errors import PlanNotFoundError
 from trainroute.panel import data_fingerprint
-from trainroute.pipeline import DEFAULT_OUTPUT
-from trainroute.plan import Severity, compare_plans, find_training_plan_dir, load_training_plan
-from trainroute.records.routing_io import read_routing_plan, routing_plan_file
+from trainroute.plan import (
+    DEFAULT_OUTPUT,
+    ROUTING_PLAN_DIR,
+    Severity,
+    compare_plans,
+    find_training_plan_dir,
+    load_training_plan,
+    problems_beside,
+    routing_plan_beside,
+)
+from trainroute.records.routing_io import read_routing_plan
 from trainroute.report.tables import print_diff, print_lines, print_plan
 from trainroute.route import explain as explain_decision
-from trainroute.stages import ROUTING_PLAN, plan_problems
 
 
 def show(*, plan: PlanOptions = PLAN, verbosity: Verbosity = VERBOSITY) -> int:
     """Print a plan: routes per target, jobs in the order in which they run, what is blocked and why."""
     del verbosity
     directory = _plan_dir(plan)
-    routing = directory.absolute().parent.parent / ROUTING_PLAN
-    there = routing_plan_file(routing).is_file()
-    print_plan(load_training_plan(directory), read_routing_plan(routing) if there else None)
+    print_plan(load_training_plan(directory), routing_plan_beside(directory))
     return 0
 
 
@@ -44,7 +49,7 @@ def validate(*, plan: PlanOptions = PLAN, data_dir: Path | None = None, program:
     directory = _plan_dir(plan)
     loaded = load_training_plan(directory)
     fingerprint = None if data_dir is None else data_fingerprint(data_dir, loaded.metadata.symbols)
-    problems = plan_problems(directory, loaded, config=load_config(program.config), data_fingerprint=fingerprint)
+    problems = problems_beside(directory, loaded, config=load_config(program.config), data_fingerprint=fingerprint)
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
     print_lines(*(str(problem) for problem in problems))
     print_lines(f"{directory}: {len(loaded.jobs)} jobs, {errors} problems, {len(problems) - errors} warnings")
@@ -62,7 +67,7 @@ def explain(*, target: str, symbol: str, output: OutputOptions = OUTPUT, verbosi
         A symbol of it.
     """
     del verbosity
-    plan = read_routing_plan((output.output_dir or DEFAULT_OUTPUT) / ROUTING_PLAN)
+    plan = read_routing_plan((output.output_dir or DEFAULT_OUTPUT) / ROUTING_PLAN_DIR)
     print_lines(*explain_decision(plan, target, symbol).lines())
     return 0
 

@@ -21,7 +21,8 @@ from trainroute.cli.options import (
     SelectionOptions,
     SequentialFamilyOptions,
 )
-from trainroute.pipeline import DEFAULT_OUTPUT, RunResult
+from trainroute.pipeline import RunResult
+from trainroute.plan import DEFAULT_OUTPUT
 from trainroute.report.progress import terminal_progress
 from trainroute.report.tables import print_summary
 

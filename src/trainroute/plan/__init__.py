@@ -1,8 +1,9 @@
 """Decisions to jobs, and everything that is asked of a plan on disk."""
 
+from trainroute.plan.beside import problems_beside, routing_plan_beside
 from trainroute.plan.build import build_training_plan
 from trainroute.plan.compare import FieldChange, JobChange, PlanDiff, compare_plans
-from trainroute.plan.load import find_training_plan_dir, load_training_plan
+from trainroute.plan.load import DEFAULT_OUTPUT, find_training_plan_dir, load_training_plan
 from trainroute.plan.problem import Problem, Severity
 from trainroute.plan.select import (
     apply_training_plan_filter,
@@ -16,12 +17,14 @@ from trainroute.plan.select import (
     get_training_plan_summary,
     why_nothing,
 )
-from trainroute.plan.staleness import PlanInputs, changes_since, inputs_beside, require_fresh
+from trainroute.plan.staleness import ROUTING_PLAN_DIR, PlanInputs, changes_since, inputs_beside, require_fresh
 from trainroute.plan.unplanned import unplanned_jobs, with_feature_sets
 from trainroute.plan.validate import validate_plan
 from trainroute.plan.write import write_training_plan
 
 __all__ = [
+    "DEFAULT_OUTPUT",
+    "ROUTING_PLAN_DIR",
     "FieldChange",
     "JobChange",
     "PlanDiff",
@@ -43,7 +46,9 @@ __all__ = [
     "get_training_plan_summary",
     "inputs_beside",
     "load_training_plan",
+    "problems_beside",
     "require_fresh",
+    "routing_plan_beside",
     "unplanned_jobs",
     "validate_plan",
     "why_nothing",

@@ -5,7 +5,7 @@ The order of the stages is in `trainroute.pipeline`, which is made of these.
 
 from trainroute.stages.common import METRICS, ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
 from trainroute.stages.measuring import Choice, MetricsAggregator, measure
-from trainroute.stages.planning import TrainingPlanGenerator, TrainingRouter, plan_problems
+from trainroute.stages.planning import TrainingPlanGenerator, TrainingRouter
 from trainroute.stages.training import train_planned, train_without_plan
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
     "TrainingRouter",
     "as_config",
     "measure",
-    "plan_problems",
     "train_planned",
     "train_without_plan",
 ]

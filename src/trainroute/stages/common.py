@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from trainroute.config import Config, check_config, load_config
+from trainroute.plan import ROUTING_PLAN_DIR
 
 ConfigLike = Config | Mapping[str, Any] | Path | str | None
 """Settings as an object, as the content of a config file, as its path; None: what `load_config` finds."""
 
 METRICS = Path("METRICS")
-ROUTING_PLAN = METRICS / "routing_plan"
+ROUTING_PLAN = ROUTING_PLAN_DIR
 TRAINING_PLAN = Path("globals", "training_plan")
 
 

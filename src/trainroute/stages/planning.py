@@ -1,24 +1,22 @@
-"""Candidates to decisions, decisions to jobs, and what is wrong with a plan on disk."""
+"""Candidates to decisions, decisions to jobs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from trainroute.config import Config
 from trainroute.families import select_families
 from trainroute.logs import LOGGER
-from trainroute.plan import Problem, build_training_plan, inputs_beside, validate_plan, write_training_plan
+from trainroute.plan import build_training_plan, write_training_plan
 from trainroute.provenance import run_id as new_run_id
 from trainroute.provenance import utc_now
 from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import validate_candidates
 from trainroute.records.plan import FeatureSet, TrainingPlan
 from trainroute.records.routing import RoutingPlan
-from trainroute.records.routing_io import read_routing_plan, routing_plan_file, write_routing_plan
+from trainroute.records.routing_io import write_routing_plan
 from trainroute.route import build_routing_plan
-from trainroute.stages.common import ROUTING_PLAN, ConfigLike, as_config
+from trainroute.stages.common import ConfigLike, as_config
 
 
 class TrainingRouter:
@@ -107,15 +105,3 @@ class TrainingPlanGenerator:
         path = write_training_plan(plan, Path(output_dir), formats=self.config.routing.dump_plan_as)
         LOGGER.info("Training plan generated: %s (%d jobs)", path, len(plan.jobs))
         return plan
-
-
-def plan_problems(
-    plan_dir: Path, plan: TrainingPlan, *, config: Config | None = None, data_fingerprint: str | None = None
-) -> list[Problem]:
-    """Return what is wrong with a plan on disk, measured against what lies beside it and what is known besides."""
-    now = inputs_beside(plan_dir)
-    if config is not None:
-        now = replace(now, config_hash=config.config_hash)
-    routing_path = routing_plan_file(plan_dir.absolute().parent.parent / ROUTING_PLAN)
-    routing = read_routing_plan(routing_path) if routing_path.is_file() else None
-    return validate_plan(plan, routing=routing, now=replace(now, data_fingerprint=data_fingerprint))
