@@ -13,14 +13,16 @@ from trainroute.metrics.intervals import (
     assign_time_blocks,
     block_length,
     block_totals,
+    degrees_of_freedom,
     interval,
     standard_errors,
 )
-from trainroute.metrics.shrinkage import GroupPosterior, common_standard_error, group_posterior
+from trainroute.metrics.shrinkage import GroupPosterior, GroupPrior, common_standard_error, group_posterior
 
 __all__ = [
     "MIN_BLOCKS",
     "GroupPosterior",
+    "GroupPrior",
     "GroupedConcordance",
     "Interval",
     "assign_time_blocks",
@@ -28,6 +30,7 @@ __all__ = [
     "block_totals",
     "common_standard_error",
     "concordance",
+    "degrees_of_freedom",
     "effective_windows",
     "group_posterior",
     "grouped_concordance",
