@@ -75,6 +75,8 @@ def leakage_status(n_allowed: int, score: float, suspect_score: float) -> Leakag
 
 def _pooled_row(found: TargetEvidence, mean: float, p_skill: float, events: Sequence[int | None]) -> dict[str, Any]:
     scores = found.scores
+    if not math.isfinite(scores.score):
+        mean = p_skill = math.nan  # no evidence is null, not the prior
     counted = [e for e in events if e is not None]
     return {
         "symbol": None,
@@ -103,6 +105,7 @@ def _symbol_row(
     symbol = panel.symbols[s]
     local, gap = found.scores.local, found.scores.difference
     measured = math.isfinite(local.value[s])
+    served = math.isfinite(found.scores.score)  # a symbol without rows has the target's prior predictive
     bounds = found.scores.local_intervals[s]
     return {
         "symbol": symbol,
@@ -113,8 +116,8 @@ def _symbol_row(
         "score_shrunk": posteriors.local.mean[s] if measured else None,
         "p_skill": posteriors.local.p_above[s] if measured else None,
         "cs_score": found.scores.pooled.value[s],
-        "cs_score_shrunk": posteriors.pooled.mean[s],
-        "p_cs_skill": posteriors.pooled.p_above[s],
+        "cs_score_shrunk": posteriors.pooled.mean[s] if served else None,
+        "p_cs_skill": posteriors.pooled.p_above[s] if served else None,
         "delta_local": gap.value[s],
         "delta_local_se": _standard_error(gap, s),
         "p_local_better": posteriors.difference.p_better[s] if measured else None,

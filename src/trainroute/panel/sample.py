@@ -15,11 +15,9 @@ from trainroute.progress import Progress, SilentProgress
 SAMPLE_TARGETS = (
     "fwd_ret_5d",
     "fwd_vol_5d",
-    "y_high_vol_5d",
     "y_high_vol_20d",
     "y_up_5d",
     "y_will_swing_low_10d_1.00",
-    "y_will_valley_10d_0.50",
 )
 _INSIDE_SKFOLIO = Path("datasets", "data", "sp500_dataset.csv.gz")
 
