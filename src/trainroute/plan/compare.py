@@ -93,5 +93,5 @@ def _changes(before: TrainingJob, after: TrainingJob) -> tuple[FieldChange, ...]
     return tuple(FieldChange(field=name, before=a, after=b) for name, a, b in fields if a != b)
 
 
-def _plain(value: object) -> object:
-    return msgspec.to_builtins(value)
+def _plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON holds
+    return msgspec.json.decode(msgspec.json.encode(value))

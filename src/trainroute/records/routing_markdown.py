@@ -65,7 +65,7 @@ def _edge_cases(plan: RoutingPlan) -> str:
     """Show the pairs with the smallest distance between a score or probability and its threshold."""
     distances = [pl.col("margins").struct.field(name).abs() for name in _SCORE_MARGINS if "score" in name]
     frame = plan.pairs.with_columns(nearest=pl.min_horizontal(distances)).filter(pl.col("nearest").is_not_null())
-    nearest = frame.bottom_k(_PAIRS_SHOWN, by="nearest").sort("nearest", "target", "symbol")
+    nearest = frame.sort("nearest", "target", "symbol").head(_PAIRS_SHOWN)
     rows = nearest.select("target", "symbol", "route", "nearest", pl.col("reasons").list.join("; ")).rows()
     shown = [(t, s, _SHORT[RouteState(route)], f"{d:.6f}", why) for t, s, route, d, why in rows]
     return bounded_table(["target", "symbol", "route", "distance", "reasons"], shown, total=frame.height)

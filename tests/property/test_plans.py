@@ -1,0 +1,150 @@
+"""Plans of random candidates: whole, consistent, the same in any order of rows and in any interpreter."""
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainroute.config.schema import Config
+from trainroute.plan import build_training_plan, load_training_plan, validate_plan, write_training_plan
+from trainroute.records.candidates_io import validate_candidates
+from trainroute.records.plan import FeatureSet, TrainingPlan
+from trainroute.records.routing import RoutingPlan
+from trainroute.records.routing_io import read_routing_plan, write_routing_plan
+from trainroute.route import build_routing_plan
+
+NAMES = [
+    "y",
+    "Y",
+    "y_a",
+    "a",
+    "a/b",
+    "..",
+    "",
+    "CON",
+    "é",
+    "e\u0301",
+    "x" * 200,
+    "n\nl",
+    "%41",
+    "A",
+    'q"',
+    "del\x7f",
+    "b_c",
+]
+
+
+def _rows(seed: int) -> list[dict[str, Any]]:
+    rng = random.Random(seed)
+    return [
+        {"target": target, "symbol": symbol, **_evidence(rng, pooled=symbol is None)}
+        for target in rng.sample(NAMES, rng.randint(1, 4))
+        for symbol in [None, *rng.sample(NAMES, rng.randint(1, 8))]
+    ]
+
+
+def _evidence(rng: random.Random, *, pooled: bool) -> dict[str, Any]:
+    return {
+        "score": rng.choice([0.5, 0.515, 0.54, 0.6]),
+        "p_skill": rng.choice([0.5, 0.9, 0.96, 0.999]),
+        "score_ci_low": rng.choice([0.49, 0.55]),
+        "p_local_better": rng.choice([None, 0.1, 0.5, 0.9]),
+        "leakage_status": rng.choice(["SAFE", "SAFE", "SUSPECT", "BLOCKED"]),
+        "sample_size": 9000 if pooled else rng.choice([0, 900, 6000, None]),
+        "feature_set_id": rng.choice(["fs", "é", None]),
+    }
+
+
+def _plans(rows: list[dict[str, Any]]) -> tuple[RoutingPlan, TrainingPlan]:
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    routing = build_routing_plan(validate_candidates(frame, "t"), Config(), generated_at="now", git_commit=None)
+    plan = build_training_plan(
+        routing,
+        Config(),
+        families=("LightGBM", "Ensemble"),
+        feature_sets={"fs": FeatureSet(features=("a", "b")), "é": FeatureSet(features=("é",))},
+        data_fingerprint=None,
+        run_id="run",
+        generated_at="now",
+        git_commit=None,
+        routing_plan_path="",
+    )
+    return routing, plan
+
+
+def _bytes(directory: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**9))
+def test_written_and_read_it_is_the_same_and_consistent(seed: int) -> None:
+    routing, plan = _plans(_rows(seed))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_routing_plan(routing, folder / "r")
+        write_training_plan(plan, folder / "t")
+        back, loaded = read_routing_plan(folder / "r"), load_training_plan(folder / "t")
+        outside = [path for path in folder.iterdir() if path.name not in {"r", "t"}]
+    assert not outside
+    assert back.pairs.equals(routing.pairs)
+    assert loaded == plan
+    assert validate_plan(loaded, routing=back) == []
+    assert len({job.job_id for job in plan.jobs}) == len(plan.jobs)
+    for job in plan.jobs:
+        served = set(job.metadata.symbols)
+        assert set(job.metadata.both_symbols) <= served
+        assert (job.symbol is None) == bool(served)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10**9), st.randoms(use_true_random=False))
+def test_the_order_of_rows_is_not_in_any_byte(seed: int, rng: random.Random) -> None:
+    rows = _rows(seed)
+    with tempfile.TemporaryDirectory() as name:
+        found = []
+        for number in range(2):
+            routing, plan = _plans(rows)
+            write_routing_plan(routing, Path(name, f"{number}r"))
+            write_training_plan(plan, Path(name, f"{number}t"))
+            found.append((_bytes(Path(name, f"{number}r")), _bytes(Path(name, f"{number}t"))))
+            rng.shuffle(rows)
+    assert found[0] == found[1]
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_plans import _plans, _rows
+from trainroute.plan import write_training_plan
+from trainroute.records.routing_io import write_routing_plan
+rows = list({(row["target"], row["symbol"]): row for seed in range(3) for row in _rows(seed)}.values())
+rows = rows[::int(sys.argv[3])]
+routing, plan = _plans(rows)
+write_routing_plan(routing, Path(sys.argv[2], "r"))
+write_training_plan(plan, Path(sys.argv[2], "t"))
+print(routing.plan_id, plan.metadata.plan_id, len(plan.jobs))
+"""
+
+
+def test_another_hash_seed_and_order_give_the_same_bytes(tmp_path: Path) -> None:
+    said, files = [], []
+    for seed, order in (("0", 1), ("4242", -1)):
+        folder = tmp_path / seed
+        command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(folder), str(order)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        )
+        said.append(done.stdout)
+        files.append(_bytes(folder))
+    assert said[0] == said[1]
+    assert int(said[0].split()[-1]) > 3
+    assert files[0] == files[1]

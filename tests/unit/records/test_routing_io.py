@@ -1,0 +1,150 @@
+"""A routing plan on disk: complete, checked, the same when it comes back."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from trainroute.config.schema import Config
+from trainroute.errors import BrokenPlanError, PlanNotFoundError
+from trainroute.records import yaml_text
+from trainroute.records.artifacts import read_json_artifact, write_json_artifact
+from trainroute.records.candidates_io import validate_candidates
+from trainroute.records.routing import RoutingPlan
+from trainroute.records.routing_io import read_routing_metadata, read_routing_plan, write_routing_plan
+from trainroute.route import build_routing_plan
+
+NAMES = ["AAPL", "a/b", "é", 'quote"', "sep\u2028", "del\x7f", "😀", "", "n\nl"]
+
+
+@pytest.fixture
+def plan() -> RoutingPlan:
+    rows: list[dict[str, Any]] = []
+    for target in ("y", "../z", "b\\c"):
+        rows.append({"target": target, "symbol": None, "score": 0.56, "sample_size": 9000, "p_skill": 0.999})
+        # 0.950001 - 0.95 is a margin of 1e-06, which YAML would read as text.
+        rows += [
+            {**rows[-1], "symbol": name, "score": 0.52 + 0.01 * i, "p_skill": 0.950001} for i, name in enumerate(NAMES)
+        ]
+    table = validate_candidates(pl.DataFrame(rows, infer_schema_length=None), "t")
+    return build_routing_plan(table, Config(), generated_at="2024", git_commit="abc")
+
+
+def test_write_then_read_is_identity(plan: RoutingPlan, tmp_path: Path) -> None:
+    assert write_routing_plan(plan, tmp_path / "routing_plan") == tmp_path / "routing_plan/routing_plan.json"
+    for path in (tmp_path / "routing_plan", tmp_path / "routing_plan/routing_plan.json"):
+        back = read_routing_plan(path)
+        assert back.metadata == plan.metadata
+        assert (back.routing, back.planning) == (plan.routing, plan.planning)
+        assert back.pairs.equals(plan.pairs)
+        assert back.pooled.equals(plan.pooled)
+        assert back.targets_part == plan.targets_part
+    assert read_routing_metadata(tmp_path / "routing_plan") == plan.metadata
+
+
+def test_some_targets_only(plan: RoutingPlan, tmp_path: Path) -> None:
+    write_routing_plan(plan, tmp_path)
+    back = read_routing_plan(tmp_path, targets=["../z"])
+    assert back.targets == ("../z",)
+    assert back.pairs.equals(plan.pairs.filter(pl.col("target") == "../z"))
+    assert back.plan_id == plan.plan_id
+
+
+def test_the_layout_of_the_contract(plan: RoutingPlan, tmp_path: Path) -> None:
+    write_routing_plan(plan, tmp_path)
+    document = json.loads((tmp_path / "routing_plan.json").read_text())
+    assert {"schema_version", "generated_at", "git_commit", "config_hash", "metrics_snapshot", "plan_id"} <= set(
+        document["metadata"]
+    )
+    pooled = document["targets"]["y"]["cross_sectional"]
+    assert {"state", "score", "reasons"} <= set(pooled)
+    assert (pooled["state"], pooled["score"]) == ("WEAK_BUT_OK", 0.56)
+    symbol = document["targets"]["y"]["symbols"]["AAPL"]
+    assert {"route", "cs_state", "local_state", "scores", "reasons", "margins"} <= set(symbol)
+    assert symbol["route"] == "ROUTE_CROSS_SECTIONAL"
+    assert set(document["targets"]["../z"]["symbols"]) == set(NAMES)
+
+
+@pytest.mark.parametrize("limit", [0, 10_000])
+def test_yaml_is_the_json(plan: RoutingPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    monkeypatch.setattr(yaml_text, "BLOCK_STYLE_LIMIT", limit)
+    write_routing_plan(plan, tmp_path)
+    document = read_json_artifact(tmp_path / "routing_plan.json")
+    assert yaml.safe_load((tmp_path / "routing_plan.yaml").read_bytes()) == document
+    assert document["targets"]["y"]["symbols"]["é"]["margins"]["min_p_skill"] == 1e-06
+
+
+def test_only_the_formats_asked_for(plan: RoutingPlan, tmp_path: Path) -> None:
+    other = RoutingPlan(
+        metadata=plan.metadata,
+        routing=plan.routing.model_copy(update={"dump_plan_as": ("MARKDOWN",)}),
+        planning=plan.planning,
+        pooled=plan.pooled,
+        pairs=plan.pairs,
+    )
+    write_routing_plan(plan, tmp_path)
+    write_routing_plan(other, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["routing_plan.json", "routing_plan.md"]
+
+
+def test_the_page_is_short_and_names_are_harmless(plan: RoutingPlan, tmp_path: Path) -> None:
+    write_routing_plan(plan, tmp_path)
+    page = (tmp_path / "routing_plan.md").read_text()
+    assert "| CROSS_SECTIONAL | 3 |" in page
+    assert page.count("\n") < 120
+    for line in page.splitlines():
+        if line.startswith("|"):
+            assert line.endswith("|")
+
+
+def _changed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    document = json.loads(path.read_text())
+    document.pop("content_sha256")
+    change(document)
+    write_json_artifact(path, document)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["metadata"].update(schema_version=9), "schema_version is 9, expected 1"),
+        (lambda d: d["metadata"].pop("schema_version"), "schema_version is missing"),
+        (lambda d: d.pop("metadata"), "schema_version is missing"),
+        (lambda d: d["metadata"].pop("plan_id"), "metadata do not fit the schema"),
+        (lambda d: d.pop("targets"), "its decisions do not match its plan_id: edited"),
+        (lambda d: d["targets"]["y"]["symbols"]["AAPL"].update(route="ROUTE_BOTH"), "do not match its plan_id"),
+        (lambda d: d["metadata"].update(config_hash="0"), "do not match its plan_id"),
+        (lambda d: d.pop("config"), "does not fit the schema"),
+        (lambda d: d["config"]["routing"].update(min_minority_events=-1), "does not fit the schema"),
+    ],
+)
+def test_what_was_changed_is_refused(plan: RoutingPlan, tmp_path: Path, change: Any, message: str) -> None:  # noqa: ANN401
+    path = write_routing_plan(plan, tmp_path)
+    _changed(path, change)
+    with pytest.raises(BrokenPlanError) as caught:
+        read_routing_plan(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_edited_truncated_and_absent(plan: RoutingPlan, tmp_path: Path) -> None:
+    path = write_routing_plan(plan, tmp_path)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"ROUTE_CROSS_SECTIONAL", b"ROUTE_SYMBOL_SPECIFIC", 1))
+    with pytest.raises(BrokenPlanError, match="edited or corrupted"):
+        read_routing_plan(path)
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(BrokenPlanError, match="cannot be read as JSON"):
+        read_routing_metadata(path)
+    with pytest.raises(PlanNotFoundError):
+        read_routing_plan(tmp_path / "absent")
+
+
+def test_counts_and_names(plan: RoutingPlan) -> None:
+    assert plan.targets == ("../z", "b\\c", "y")
+    assert plan.symbols == tuple(sorted(NAMES))
+    assert sum(plan.route_counts().values()) == 3 * len(NAMES)
