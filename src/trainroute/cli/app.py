@@ -25,13 +25,8 @@ COMPATIBILITY = {
 
 def build_app() -> App:
     """Return the program: one help page, every command loaded when it is called."""
-    app = App(
-        name="trainroute",
-        help="Decide where to train (pooled, per symbol, both, experiment, nothing), then train exactly that.",
-        version=__version__,
-        help_format="plaintext",
-        result_action="return_value",
-    )
+    about = "Decide where to train (pooled, per symbol, both, experiment, nothing), then train exactly that."
+    app = _app("trainroute", about)
     for name, (module, line) in COMMANDS.items():
         app.command(f"trainroute.cli.{module}:{name}", name=name, help=line)
     return app
@@ -39,7 +34,18 @@ def build_app() -> App:
 
 def build_compatibility_app() -> App:
     """Return the program behind ``python -m TRAINING.…``: the same commands, with all families by default."""
-    app = App(name="python -m", version=__version__, help_format="plaintext", result_action="return_value")
+    app = _app("python -m", "The names under which earlier users know trainroute.")
     for module, (name, line) in COMPATIBILITY.items():
         app.command(f"trainroute.cli.training:{name}", name=module, help=line)
     return app
+
+
+def _app(name: str, about: str) -> App:
+    return App(
+        name=name,
+        help=about,
+        version=__version__,
+        help_format="plaintext",
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )

@@ -1,0 +1,67 @@
+"""The names that users import, pinned; and what importing them costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import trainroute
+
+PUBLIC = [
+    "Config",
+    "IntelligentTrainer",
+    "Panel",
+    "RoutingPlan",
+    "RunResult",
+    "TrainingJob",
+    "TrainingPlan",
+    "TrainrouteError",
+    "__version__",
+    "compare_plans",
+    "explain",
+    "load_config",
+    "load_panel",
+    "load_training_plan",
+    "validate_plan",
+]
+
+HEAVY = {"lightgbm", "numpy", "pandas", "polars", "pyarrow", "pydantic", "scipy", "sklearn", "torch", "xgboost", "yaml"}
+LAZY = HEAVY - {"numpy", "polars", "pydantic", "scipy", "yaml"}
+
+
+def _modules_after(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split("\n")[-2].split())
+
+
+def test_public_names_are_these() -> None:
+    assert sorted(trainroute.__all__) == PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_public_name_is_there_and_documented(name: str) -> None:
+    assert getattr(trainroute, name).__doc__
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'train_everything'"):
+        trainroute.train_everything  # noqa: B018 - the access is the test
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import trainroute",
+        "import TRAINING, TRAINING.orchestration, TRAINING.training_strategies",
+        "from trainroute.cli import main",
+        "from trainroute.cli.app import build_app; build_app()",
+    ],
+)
+def test_importing_is_light(statement: str) -> None:
+    assert not _modules_after(statement) & HEAVY
+
+
+@pytest.mark.parametrize("statement", ["import trainroute.pipeline", "import trainroute.families, trainroute.train"])
+def test_model_libraries_are_imported_where_they_are_used(statement: str) -> None:
+    assert not _modules_after(statement) & LAZY

@@ -1,0 +1,123 @@
+import sys
+from collections.abc import Callable
+
+import pytest
+from cyclopts import App
+
+from trainroute.cli import entry
+from trainroute.cli.app import COMMANDS, COMPATIBILITY, build_app, build_compatibility_app
+from trainroute.errors import BrokenPlanError, DataError, TrainingError, TrainrouteError
+
+pytestmark = pytest.mark.usefixtures("quiet_logger")
+
+
+def _app(raising: BaseException | None = None, result: object = None) -> App:
+    app = App(result_action="return_value", suppress_keyboard_interrupt=False)
+
+    def work(*, verbose: bool = False) -> object:
+        assert isinstance(verbose, bool)
+        if raising is not None:
+            raise raising
+        return result
+
+    app.command(work)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (TrainrouteError("x"), 1),
+        (TrainingError("x"), 1),
+        (DataError("x"), 2),
+        (BrokenPlanError("x"), 2),
+        (PermissionError(13, "Permission denied"), 2),
+        (OSError(28, "No space left on device"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_each_error_has_its_exit_code(raised: BaseException, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry.run_app(_app(raised), ["work"]) == code
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
+
+
+def test_a_message_of_several_lines_becomes_one(capsys: pytest.CaptureFixture[str]) -> None:
+    entry.run_app(_app(DataError("first\n  second")), ["work"])
+    assert capsys.readouterr().err == "error: first second\n"
+
+
+def test_traceback_only_with_verbose(capsys: pytest.CaptureFixture[str]) -> None:
+    entry.run_app(_app(DataError("x")), ["work"])
+    assert "Traceback" not in capsys.readouterr().err
+    entry.run_app(_app(DataError("x")), ["work", "--verbose"])
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed
+    assert printed.endswith("error: x\n")
+
+
+def test_an_unexpected_error_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ZeroDivisionError) as raised:
+        entry.run_app(_app(ZeroDivisionError("division by zero")), ["work"])
+    sys.excepthook(raised.type, raised.value, raised.tb)
+    printed = capsys.readouterr().err
+    assert (
+        printed == "error: internal: ZeroDivisionError: division by zero; run again with --verbose for the traceback\n"
+    )
+
+
+@pytest.mark.parametrize(("result", "code"), [(None, 0), (0, 0), (1, 1)])
+def test_exit_code_of_a_command_that_ends(result: object, code: int) -> None:
+    assert entry.run_app(_app(result=result), ["work"]) == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["run"], "--data-dir"),
+        (["run", "--data-dir", "d", "--colour", "red"], "--colour"),
+        (["runn"], "runn"),
+        (["run", "--data-dir", "d", "--top-n-targets", "many"], "--top-n-targets"),
+        (["run", "--data-dir", "d", "--model-types", "serial"], "--model-types"),
+        (["run", "--data-dir", "d", "--symbols"], "--symbols"),
+        (["run", "--data-dir", "d", "--executor", "cloud"], "--executor"),
+        (["explain", "--target", "t"], "--symbol"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_in_one_line(
+    arguments: list[str], named: str, program: Callable[..., object]
+) -> None:
+    ended = program(*arguments)
+    assert ended.code == 2  # type: ignore[attr-defined]
+    assert named in ended.error  # type: ignore[attr-defined]
+
+
+def test_every_command_can_be_loaded_and_says_what_it_does() -> None:
+    app = build_app()
+    for name in COMMANDS:
+        assert app[name].default_command is not None
+        assert app[name].default_command.__doc__
+
+
+def test_compatibility_commands_take_the_options_of_their_originals() -> None:
+    originals = {"TRAINING.orchestration.intelligent_trainer": "run", "TRAINING.training_strategies.main": "train"}
+    face, program = build_compatibility_app(), build_app()
+    assert set(COMPATIBILITY) == set(originals)
+    for module, name in originals.items():
+        assert _options(face[module]).keys() == _options(program[name]).keys()
+
+
+def test_an_option_means_the_same_everywhere() -> None:
+    """The same name has the same type and the same help in every command."""
+    app, seen = build_app(), {}
+    written_there = {"--data-dir", "--symbols", "--targets", "--config"}  # `prepare`, `sample`, `init`, `validate`
+    for command in COMMANDS:
+        for name, facts in _options(app[command]).items():
+            if name not in written_there:
+                assert seen.setdefault(name, facts) == facts, (command, name)
+
+
+def _options(app: App) -> dict[str, tuple[object, str | None]]:
+    found = app.assemble_argument_collection()
+    return {n: (a.hint, a.parameter.help) for a in found for n in a.names if n.startswith("--")}
