@@ -18,12 +18,15 @@ standard errors (``intervals.py``).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trainroute.metrics.dominance import Float, binary_partners, general_partners
 from trainroute.metrics.ordering import Groups, Integer, Ordered, Runs, Values, changes, order_rows
+
+_CHUNK_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,13 +229,22 @@ def _one_against_one(
 
 
 def _partners(ordered: Ordered, outcome: Values) -> tuple[Float, Float]:
+    """Count partners, as many whole groups at a time as fit the processor's cache."""
     groups = ordered.groups
-    lowest = groups.spread(groups.reduce(np.minimum, outcome))
-    high = outcome > lowest
+    concordant, comparable = np.empty(len(outcome)), np.empty(len(outcome))
+    chunk = groups.starts // _CHUNK_ROWS
+    for first, last in pairwise(np.append(np.flatnonzero(np.diff(chunk, prepend=-1)), len(chunk))):
+        at = slice(groups.starts[first], groups.starts[last - 1] + groups.sizes[last - 1])
+        part = Ordered(ordered.order[at], Groups(groups.sizes[first:last]), Runs(ordered.runs.first[at]))
+        concordant[at], comparable[at] = _partners_in_chunk(part, outcome[at])
+    return concordant, comparable
+
+
+def _partners_in_chunk(ordered: Ordered, outcome: Values) -> tuple[Float, Float]:
+    groups = ordered.groups
+    high = outcome > groups.spread(groups.reduce(np.minimum, outcome))
     two_outcomes = high <= (outcome == groups.spread(groups.reduce(np.maximum, outcome)))
-    if two_outcomes.all():
-        return binary_partners(ordered, high)
-    return general_partners(ordered, outcome)
+    return binary_partners(ordered, high) if two_outcomes.all() else general_partners(ordered, outcome)
 
 
 def _measure(groups: Groups, concordant: Float, comparable: Float) -> tuple[Float, Float, Float]:

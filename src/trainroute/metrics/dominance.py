@@ -78,12 +78,13 @@ def general_partners(ordered: Ordered, outcome: Values) -> tuple[Float, Float]:
     ranked = _falling_within(truth_number, inverse(sequence)) if truth.tied else by_outcome.order
     dominated = np.empty(len(outcome), dtype=np.int64)
     dominated[ranked] = dominated_before((inverse(ranked) - start)[sequence], start, int(groups.sizes.max(initial=0)))
-    lower_truth, equal = _tied(sequence, number, truth_number, prediction.end)
-    lower_prediction, _ = _tied(ranked, number, truth_number, truth.end[place])
+    truth_end = truth.end[place]
+    lower_truth, equal = _tied(sequence, number, truth_number, prediction.end) if prediction.tied else (0, 1)
+    lower_prediction, _ = _tied(ranked, number, truth_number, truth_end) if truth.tied else (0, 1)
     at_most = dominated + lower_truth + lower_prediction + equal
-    above = size - (prediction.end - start) - (truth.end[place] - start) + at_most
+    above = size - (prediction.end - start) - (truth_end - start) + at_most
     concordant = dominated + above + 0.5 * (prediction.end - prediction.start - equal)
-    comparable = size - (truth.end - truth.start)[place]
+    comparable = size - (truth_end - truth.start[place])
     return concordant, comparable.astype(np.float64)
 
 

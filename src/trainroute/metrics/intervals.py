@@ -9,8 +9,8 @@ judged from the sums of its influence (``concordance.py``) over these blocks.
 3. ``block_totals``: sums of influence per symbol (or whatever) and block.
 4. ``standard_errors``, ``interval``: the error of each row of totals, and a t interval around a score.
 
-With totals ``T_1..T_B`` (0 outside) the variance is ``1/2 sum (T_b + T_{b+1})^2``, corrected for degrees of freedom: the
-Bartlett estimator over two neighbouring blocks (Newey & West 1987, "A simple, positive semi-definite,
+With totals ``T_1..T_B`` (0 outside) the variance is ``1/2 sum (T_b + T_{b+1})^2``, corrected for degrees of freedom:
+the Bartlett estimator over two neighbouring blocks (Newey & West 1987, "A simple, positive semi-definite,
 heteroskedasticity and autocorrelation consistent covariance matrix", Econometrica 55) applied to sums over whole
 cross-sections (Driscoll & Kraay 1998, "Consistent covariance matrix estimation with spatially dependent panel data",
 REStat 80). Against independent blocks it halves the bias that is left by dependence across their borders; its
@@ -134,7 +134,8 @@ def block_totals(
     cell = _in_range(time_block, n_time_blocks, "time_block")
     if row_of is not None:
         cell = cell + _in_range(row_of, n_out, "row_of") * n_time_blocks
-    sums = np.bincount(cell, weights=np.asarray(influence, dtype=np.float64), minlength=n_out * n_time_blocks)
+    weights = np.asarray(influence, dtype=np.float64)
+    sums: Float = np.bincount(cell, weights, n_out * n_time_blocks).astype(np.float64, copy=False)
     return sums.reshape(n_out, n_time_blocks)
 
 

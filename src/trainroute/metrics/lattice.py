@@ -186,7 +186,7 @@ def _log_all_null(common_se: float, measured: Float, variance: Float) -> float:
     """Log density of measurements without effects: normal, with one shared error (Sherman & Morrison's inverse)."""
     precision = 1 / variance
     spread = 1 + common_se**2 * precision.sum()
-    square = (measured**2 * precision).sum() - common_se**2 * (measured @ precision) ** 2 / spread
+    square = (measured**2 * precision).sum() - common_se**2 * (measured * precision).sum() ** 2 / spread
     return float(-0.5 * (square + np.log(2 * np.pi * variance).sum() + np.log(spread)))
 
 

@@ -61,9 +61,9 @@ class GroupPrior:
         Of a member's variance, at least this share is its own, whatever the shared error.
     """
 
-    all_null: float = 0.2
+    all_null: float = 0.15
     null_shares: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.97)
-    null_share_weights: tuple[float, ...] = (6.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    null_share_weights: tuple[float, ...] = (8.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     spreads: tuple[float, ...] = (0.0, 0.3, 0.7, 1.5, 3.0, 5.0)
     mean_degrees: float = 3.0
     least_own_share: float = 0.2
@@ -205,11 +205,11 @@ def common_standard_error(totals: ArrayLike, weights: ArrayLike, *, n_folds: int
     if used.sum() < 2:  # noqa: PLR2004 - a covariance takes two
         return 0.0
     weight = weight[used] / weight[used].sum()
-    mean = (weight @ table[used])[None]
+    mean = (weight[:, None] * table[used]).sum(axis=0, keepdims=True)
     degrees = max(float(degrees_of_freedom(mean, n_folds=n_folds)[0]), _LEAST_DEGREES)
     whole = float(standard_errors(mean, n_folds=n_folds)[0]) ** 2 * degrees / (degrees - 2)
-    between = whole - float(weight**2 @ own[used] ** 2)
-    return float(np.sqrt(max(between, 0.0) / (1 - float(weight @ weight))))
+    between = whole - float((weight**2 * own[used] ** 2).sum())
+    return float(np.sqrt(max(between, 0.0) / (1 - float((weight**2).sum()))))
 
 
 @dataclass(frozen=True)
