@@ -20,7 +20,7 @@ from msgspec import structs
 
 from trainroute.config import Config
 from trainroute.config.schema import FamilyConfig, TrainingConfig
-from trainroute.panel import Panel, SymbolRows, Target
+from trainroute.panel import Panel, SymbolRows, Target, walk_forward
 from trainroute.records.names import job_id
 from trainroute.records.plan import (
     TRAINING_PLAN_SCHEMA_VERSION,
@@ -33,7 +33,6 @@ from trainroute.records.plan import (
 from trainroute.records.vocabulary import RouteState, Task, TrainingType
 from trainroute.train import train_plan
 from trainroute.train.job import JobTask, run_job
-from trainroute.train.run import walk_forward
 from trainroute.train.settings import family_settings
 from trainroute.train.store import write_store
 

@@ -1,6 +1,6 @@
 """Panel to scores: target ranking, feature selection, leak checks, stability, pooled and local skill, candidates."""
 
-from trainroute.evaluate.engine import evaluate_panel, safe_features, split_of
+from trainroute.evaluate.engine import evaluate_panel, safe_features
 from trainroute.evaluate.evidence import Evidence, LeakFinding, TargetRank
 from trainroute.evaluate.store import cached_evidence, evidence_key, read_feature_sets, write_evidence
 
@@ -13,6 +13,5 @@ __all__ = [
     "evidence_key",
     "read_feature_sets",
     "safe_features",
-    "split_of",
     "write_evidence",
 ]

@@ -26,13 +26,11 @@ from trainroute.evaluate.ranking import rank
 from trainroute.evaluate.selection import strength
 from trainroute.evaluate.snapshots import latest_frame, read_earlier
 from trainroute.evaluate.statistics import accumulate, target_groups
-from trainroute.panel import Panel, WalkForward
+from trainroute.panel import Panel, walk_forward
 from trainroute.progress import Progress, SilentProgress
 from trainroute.records.artifacts import content_id
 from trainroute.records.plan import FeatureSet
 from trainroute.records.vocabulary import LeakageStatus
-
-_MICROSECONDS_PER_MINUTE = 60_000_000
 
 
 def evaluate_panel(
@@ -103,7 +101,7 @@ class _Engine:
         self.output_dir = output_dir
         self.top_m = top_m_features or len(panel.features)
         self.progress = progress
-        self.split = split_of(panel, config)
+        self.split = walk_forward(panel, config)
 
     def run(self, top_n: int | None, timestamp: str, git_commit: str | None) -> Evidence:
         groups = self._groups()
@@ -213,17 +211,6 @@ class _Engine:
             quarantined=kept_apart.excluded(position, names),
             accepted=tuple(name for name in kept_apart.accepted if name in features),
         )
-
-
-def split_of(panel: Panel, config: Config) -> WalkForward:
-    """Return the walk-forward split that the config asks for."""
-    return WalkForward.build(
-        panel.timestamps,
-        n_blocks=config.validation.n_blocks,
-        initial_train_blocks=config.validation.initial_train_blocks,
-        holdout_fraction=config.holdout.fraction,
-        embargo_us=round(config.validation.embargo_minutes * _MICROSECONDS_PER_MINUTE),
-    )
 
 
 def _importances(panel: Panel, found: TargetEvidence) -> tuple[FeatureImportance, ...]:

@@ -6,7 +6,7 @@ from trainroute.panel.manifest import PrepareManifest, read_prepare_manifest
 from trainroute.panel.panel import Panel, SymbolRows, Target
 from trainroute.panel.prepare.recipe import recompute_features
 from trainroute.panel.sources import data_fingerprint
-from trainroute.panel.splits import WalkForward
+from trainroute.panel.splits import WalkForward, walk_forward
 
 __all__ = [
     "Panel",
@@ -20,4 +20,5 @@ __all__ = [
     "read_bar_columns",
     "read_prepare_manifest",
     "recompute_features",
+    "walk_forward",
 ]

@@ -19,7 +19,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from trainroute.config import Config
 from trainroute.errors import DataError
+from trainroute.panel.panel import MICROSECONDS_PER_MINUTE, Panel
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,3 +119,20 @@ class WalkForward:
             that its label reaches into the holdout.
         """
         return np.searchsorted(self.boundaries, label_end + self.embargo_us, side="right").astype(np.int16)
+
+
+def walk_forward(panel: Panel, config: Config) -> WalkForward:
+    """Cut a panel as the config says: the one cut for measuring, training and scoring.
+
+    Raises
+    ------
+    DataError
+        If there are fewer timestamps than blocks.
+    """
+    return WalkForward.build(
+        panel.timestamps,
+        n_blocks=config.validation.n_blocks,
+        initial_train_blocks=config.validation.initial_train_blocks,
+        holdout_fraction=config.holdout.fraction,
+        embargo_us=round(config.validation.embargo_minutes * MICROSECONDS_PER_MINUTE),
+    )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from trainroute.config import Config
 from trainroute.families import FamilySelection
-from trainroute.panel import Panel, WalkForward
+from trainroute.panel import Panel, walk_forward
 from trainroute.progress import Progress, SilentProgress
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.results import FamilyResult
@@ -26,7 +26,6 @@ from trainroute.train.stages import MODELS, StageRun, run_stages
 from trainroute.train.store import temporary_folder, write_store
 
 _LOG = logging.getLogger("trainroute")
-_MICROSECONDS_PER_MINUTE = 60_000_000
 GLOBALS = "globals"
 LEDGER = "training_ledger.sqlite"
 
@@ -96,17 +95,6 @@ def train_plan(
                 )
                 ended = run_stages(run, selection.pending, progress or SilentProgress())
     return _conclude(plan, selection, ended, output_dir, ledger_path)
-
-
-def walk_forward(panel: Panel, config: Config) -> WalkForward:
-    """Cut the panel as the config says; the same cut that evidence was measured on."""
-    return WalkForward.build(
-        panel.timestamps,
-        n_blocks=config.validation.n_blocks,
-        initial_train_blocks=config.validation.initial_train_blocks,
-        holdout_fraction=config.holdout.fraction,
-        embargo_us=round(config.validation.embargo_minutes * _MICROSECONDS_PER_MINUTE),
-    )
 
 
 def _conclude(

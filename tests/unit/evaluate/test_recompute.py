@@ -7,10 +7,9 @@ import polars as pl
 import pytest
 
 from trainroute.config import Config
-from trainroute.evaluate.engine import split_of
 from trainroute.evaluate.evidence import LeakFinding
 from trainroute.evaluate.leakage import LEAK_CHECKS, LeakContext
-from trainroute.panel import load_panel
+from trainroute.panel import load_panel, walk_forward
 from trainroute.panel.prepare import prepare
 from trainroute.records.vocabulary import LeakageStatus
 
@@ -37,7 +36,7 @@ def findings(data: Path, symbols: list[str] | None = None) -> list[LeakFinding]:
     panel = load_panel(data, Config().data, symbols=symbols)
     context = LeakContext(
         panel=panel,
-        split=split_of(panel, Config()),
+        split=walk_forward(panel, Config()),
         config=Config(),
         data_dir=data,
         strength=np.zeros((len(panel.targets), len(panel.features))),
