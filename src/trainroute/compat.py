@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from trainroute import pipeline
 from trainroute.config import load_config
 from trainroute.errors import UsageError
 from trainroute.evaluate import read_feature_sets
@@ -30,6 +31,12 @@ from trainroute.stages import (
 from trainroute.train import TrainingOutcome
 
 ALL_FAMILIES = "sequential"
+
+
+class IntelligentTrainer(pipeline.IntelligentTrainer):
+    """`trainroute.IntelligentTrainer`, with all model families by default as users of the ``TRAINING`` name expect."""
+
+    default_model_types = ALL_FAMILIES
 
 
 def generate_routing_plan_after_feature_selection(

@@ -1,14 +1,20 @@
 """The one command, as a class and as ``python -m TRAINING.orchestration.intelligent_trainer``."""
 
-from trainroute import pipeline
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainroute.compat import IntelligentTrainer
 
 __all__ = ["IntelligentTrainer", "main"]
 
 
-class IntelligentTrainer(pipeline.IntelligentTrainer):
-    """`trainroute.IntelligentTrainer`, with all model families by default as users of this name expect."""
+def __getattr__(name: str) -> object:
+    """Import the class when it is asked for, so that ``--help`` comes at once."""
+    if name != "IntelligentTrainer":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from trainroute import compat
 
-    default_model_types = "sequential"
+    return compat.IntelligentTrainer
 
 
 def main() -> None:

@@ -1,8 +1,11 @@
-"""Commands that route and train: `run`, `train`, `route`, and the two behind ``python -m TRAINING.…``."""
+"""Commands that route and train: `run`, `train`, `route`, and the two behind ``python -m TRAINING.…``.
+
+The pipeline is imported when a command is carried out, so that its help page comes at once.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from trainroute import pipeline
 from trainroute.cli.options import (
     EXECUTOR,
     FAMILIES,
@@ -21,10 +24,9 @@ from trainroute.cli.options import (
     SelectionOptions,
     SequentialFamilyOptions,
 )
-from trainroute.pipeline import RunResult
-from trainroute.plan import DEFAULT_OUTPUT
-from trainroute.report.progress import terminal_progress
-from trainroute.report.tables import print_summary
+
+if TYPE_CHECKING:
+    from trainroute.pipeline import RunResult
 
 
 def run(
@@ -44,6 +46,10 @@ def run(
     skip_training
         Stop when the plan is written.
     """
+    from trainroute import pipeline
+    from trainroute.plan import DEFAULT_OUTPUT
+    from trainroute.report.progress import terminal_progress
+
     del executor  # there is one
     result = pipeline.run(
         data.data_dir,
@@ -81,7 +87,10 @@ def train(
     no_training_plan
         Train one pooled model per target, whatever plan is there.
     """
-    del executor
+    from trainroute import pipeline
+    from trainroute.report.progress import terminal_progress
+
+    del executor  # there is one
     result = pipeline.train(
         data.data_dir,
         symbols=data.symbols,
@@ -111,6 +120,9 @@ def route(
     candidates
         Parquet, CSV or JSON with at least target, symbol, score, sample_size.
     """
+    from trainroute import pipeline
+    from trainroute.plan import DEFAULT_OUTPUT
+
     result = pipeline.route(
         candidates,
         output_dir=output.output_dir or DEFAULT_OUTPUT,
@@ -175,7 +187,9 @@ def training_main(
     )
 
 
-def _closed(result: RunResult) -> int:
+def _closed(result: "RunResult") -> int:
+    from trainroute.report.tables import print_summary
+
     print_summary(
         routing=result.routing,
         plan=result.plan,
