@@ -18,12 +18,18 @@ def effective_windows(time_index: ArrayLike, horizon_bars: int) -> float:
     horizon_bars : int
         At least 1.
 
+    Raises
+    ------
+    ValueError
+        If the horizon is shorter than one bar.
+
     Examples
     --------
     >>> effective_windows([0, 1, 2, 2, 3, 5], 2)
     2.5
     """
-    return len(np.unique(np.asarray(time_index))) / max(horizon_bars, 1)
+    _refuse_short(horizon_bars)
+    return len(np.unique(np.asarray(time_index))) / horizon_bars
 
 
 def non_overlapping_events(time_index: ArrayLike, is_event: ArrayLike, horizon_bars: int) -> int:
@@ -39,14 +45,25 @@ def non_overlapping_events(time_index: ArrayLike, is_event: ArrayLike, horizon_b
     horizon_bars : int
         At least 1; chosen events are at least this many bars apart.
 
+    Raises
+    ------
+    ValueError
+        If the horizon is shorter than one bar.
+
     Examples
     --------
     >>> non_overlapping_events([0, 1, 2, 3, 9], [True, True, True, False, True], 2)
     3
     """
+    _refuse_short(horizon_bars)
     times = np.unique(np.asarray(time_index)[np.asarray(is_event, dtype=bool)])
-    following = np.searchsorted(times, times + max(horizon_bars, 1))
+    following = np.searchsorted(times, times + horizon_bars)
     count, place = 0, 0
     while place < len(times):
         count, place = count + 1, int(following[place])
     return count
+
+
+def _refuse_short(horizon_bars: int) -> None:
+    if horizon_bars < 1:
+        raise ValueError(f"horizon_bars must be at least 1; got {horizon_bars}")

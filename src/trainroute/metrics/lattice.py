@@ -24,7 +24,8 @@ _FIRST_MEMBERS = 8
 _GROWTH = 4
 _LEAST_STAGES = 3
 _NEGLIGIBLE = 1e-6
-_REACH = 5.0
+_SHARED_REACH = 5.0
+_MEAN_REACH = 12.0
 _SMALLEST_DENSITY = 1e-30
 _FACTORS_PER_LOG = 8
 
@@ -119,10 +120,10 @@ def integrate(problem: Problem, cells: Cells) -> Lattice:
 
 def _first_box(problem: Problem, n_cells: int) -> tuple[Float, Float]:
     """Lay nodes over all shared errors and mean effects that are plausible before the evidence."""
-    reach = _REACH * problem.common_se
+    reach = _SHARED_REACH * problem.common_se
     shared = np.linspace(-reach, reach, _SHARED_NODES) if reach > 0 else np.zeros(1)
-    low = min(-_REACH * problem.scale - reach, float(problem.measured.min(initial=0.0)))
-    high = max(_REACH * problem.scale + reach, float(problem.measured.max(initial=0.0)))
+    low = min(-_MEAN_REACH * problem.scale - reach, float(problem.measured.min(initial=0.0)))
+    high = max(_MEAN_REACH * problem.scale + reach, float(problem.measured.max(initial=0.0)))
     mean = np.linspace(low, high, _MEAN_NODES)
     return np.tile(shared, (n_cells, 1)), np.tile(mean, (n_cells, 1))
 
@@ -175,9 +176,9 @@ def _log_prior(problem: Problem, shared: Float, mean: Float) -> Float:
     degrees = problem.degrees
     constant = gammaln((degrees + 1) / 2) - gammaln(degrees / 2) - 0.5 * np.log(degrees * np.pi) - np.log(problem.scale)
     log: Float = constant - (degrees + 1) / 2 * np.log1p(ratio**2 / degrees)
-    log += np.log(mean[:, 1] - mean[:, 0])[:, None, None]
+    log += np.log(_width(mean))[:, None, :]
     if problem.common_se > 0:
-        own = _log_density(shared, np.full(1, problem.common_se**2)) + np.log(shared[:, 1:2] - shared[:, :1])
+        own = _log_density(shared, np.full(1, problem.common_se**2)) + np.log(_width(shared))
         log += own[:, :, None]
     return log
 
@@ -208,12 +209,25 @@ def _without(lattice: Lattice, dropped: NDArray[np.bool_]) -> Lattice:
 
 
 def _zoomed(nodes: Float, mass: Float) -> Float:
-    """Lay the nodes of each cell anew, over those that hold its mass and one more on each side."""
-    n = nodes.shape[1]
-    if n == 1:
+    """Lay the nodes of each cell anew: half of them evenly over the box that holds its mass, half as dense as it is."""
+    if nodes.shape[1] == 1:
         return nodes
-    live = mass >= _NEGLIGIBLE * mass.max(axis=1, keepdims=True)
-    first = np.maximum(np.argmax(live, axis=1) - 1, 0)
-    last = np.minimum(n - np.argmax(live[:, ::-1], axis=1), n - 1)
-    cell = np.arange(len(nodes))
-    return np.linspace(nodes[cell, first], nodes[cell, last], n, axis=1)
+    return np.stack([_zoomed_cell(*cell) for cell in zip(nodes, _width(nodes), mass, strict=True)])
+
+
+def _zoomed_cell(nodes: Float, width: Float, mass: Float) -> Float:
+    steps = (np.arange(len(nodes)) + 0.5) / len(nodes)
+    live = np.flatnonzero(mass >= _NEGLIGIBLE * mass.max())
+    box = slice(max(int(live[0]) - 1, 0), int(live[-1]) + 2)
+    nodes, width, mass = nodes[box], width[box], mass[box]
+    density = 0.5 * mass / mass.sum() + 0.5 * width / width.sum()
+    edges = np.concatenate((nodes[:1], (nodes[1:] + nodes[:-1]) / 2, nodes[-1:]))
+    return np.interp(steps, np.append(0.0, np.cumsum(density)), edges)
+
+
+def _width(nodes: Float) -> Float:
+    """Length of the axis that each node stands for; 1 for a single node, which stands for itself."""
+    if nodes.shape[1] == 1:
+        return np.ones_like(nodes)
+    edges = np.concatenate((nodes[:, :1], (nodes[:, 1:] + nodes[:, :-1]) / 2, nodes[:, -1:]), axis=1)
+    return np.diff(edges, axis=1)

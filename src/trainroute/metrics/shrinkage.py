@@ -33,7 +33,7 @@ from trainroute.metrics.intervals import degrees_of_freedom, standard_errors
 from trainroute.metrics.lattice import Cells, Lattice, Problem, integrate
 
 Float = NDArray[np.float64]
-_NODES = 1024
+_NODES = 4096
 _MEMBER_NODES = 1 << 18
 _LEAST_VARIANCE = 1e-18
 _TWO_SIGMA_TAIL = 0.022750131948179195
@@ -207,7 +207,7 @@ def common_standard_error(totals: ArrayLike, weights: ArrayLike, *, n_folds: int
     weight = weight[used] / weight[used].sum()
     mean = (weight[:, None] * table[used]).sum(axis=0, keepdims=True)
     degrees = max(float(degrees_of_freedom(mean, n_folds=n_folds)[0]), _LEAST_DEGREES)
-    whole = float(standard_errors(mean, n_folds=n_folds)[0]) ** 2 * degrees / (degrees - 2)
+    whole = float(np.nan_to_num(standard_errors(mean, n_folds=n_folds)[0])) ** 2 * degrees / (degrees - 2)
     between = whole - float((weight**2 * own[used] ** 2).sum())
     return float(np.sqrt(max(between, 0.0) / (1 - float((weight**2).sum()))))
 
