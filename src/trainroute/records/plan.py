@@ -15,8 +15,11 @@ TRAINING_PLAN_SCHEMA_VERSION = 1
 PLAN_ID_DIGITS = 32
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A frozen, typed record that also reads as a mapping of its fields."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A frozen, typed record that also reads as a mapping of its fields.
+
+    Records are trees and can hold no cycle, so the collector need not walk the hundred thousands of a large plan.
+    """
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - a mapping view over fields of any type
         if key not in self.__struct_fields__:

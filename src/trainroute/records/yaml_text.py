@@ -19,31 +19,32 @@ _REFUSED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<number>-?[0-9]+e-[0-9]+)')
 
 
-def yaml_document(parts: Mapping[str, Sequence[bytes]], *, entries: int, longest_key: int = 0) -> list[bytes]:
+def yaml_document(parts: Mapping[str, Sequence[bytes]], *, entries: int, longest_key: int = 0) -> Iterator[bytes]:
     """Write the parts of a JSON object as YAML.
 
     Parameters
     ----------
     parts : mapping of str to sequence of bytes
-        For each plain key the chunks of its JSON; see `trainroute.records.artifacts`.
+        For each plain key the chunks of its JSON, see `trainroute.records.artifacts`; no chunk ends within a token.
     entries : int
         How many entries the object holds; decides between block style and one entry per line.
     longest_key : int
         Length in bytes of the longest key inside; YAML allows no long keys in flow style.
     """
     if entries <= BLOCK_STYLE_LIMIT or longest_key > _LONGEST_KEY:
-        return [_block({key: msgspec.json.decode(b"".join(chunks)) for key, chunks in parts.items()})]
-    return [line for key, chunks in parts.items() for line in _flow(key, b"".join(chunks))]
+        yield _block({key: msgspec.json.decode(b"".join(chunks)) for key, chunks in parts.items()})
+        return
+    for key, chunks in parts.items():
+        yield key.encode() + b": "
+        for chunk in chunks:
+            yield b"".join(_mended(chunk)).replace(b"\n", b"\n  ")
+        yield b"\n"
 
 
 def _block(value: object) -> bytes:
     dumper: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text: bytes = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120, encoding="utf-8")
     return text
-
-
-def _flow(key: str, text: bytes) -> list[bytes]:
-    return [key.encode() + b": ", b"".join(_mended(text)).replace(b"\n", b"\n  "), b"\n"]
 
 
 def _mended(text: bytes) -> Iterator[bytes]:
