@@ -1,0 +1,41 @@
+"""Every example of the docs: Python blocks run as they stand, commands are commands that exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from trainroute.cli.app import build_app, build_compatibility_app
+
+ROOT = Path(__file__).parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", *DOCS]
+ELSEWHERE = {"families", "panel", "prepare"}  # beside the tests of these packages
+BLOCK = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
+COMMAND = re.compile(r"^(?:\$ )?((?:trainroute|python -m TRAINING\S*) [^#\n]*)", flags=re.MULTILINE)
+
+
+def _commands() -> list[str]:
+    return sorted({match.strip() for page in PAGES for match in COMMAND.findall(page.read_text(encoding="utf-8"))})
+
+
+@pytest.mark.parametrize("line", _commands())
+def test_a_command_in_the_docs_is_one_that_exists(line: str) -> None:
+    words = shlex.split(line)
+    app, tokens = (build_app(), words[1:]) if words[0] == "trainroute" else (build_compatibility_app(), words[2:])
+    if tokens != ["--help"]:
+        app.parse_args(tokens, exit_on_error=False, print_error=False)
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    assert [page.name for page in DOCS if page.stem != "index" and f"({page.name})" not in index] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in ELSEWHERE], ids=lambda page: page.stem)
+def test_the_examples_of_a_page_run_in_their_order(page: Path, copied) -> None:
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        exec(compile(block, page.name, "exec"), names)  # noqa: S102 - the docs are ours
