@@ -171,6 +171,7 @@ CASES = (
         )
         for s in (0.0, 0.5)
     ),
+    Case(name="feature and label 0.98, short folds", draw=persistent(0.98, 0.0), n_times=1500, horizon=1, folds=5),
 )
 
 

@@ -200,7 +200,7 @@ def interval(score: float, totals: ArrayLike, level: float = 0.95, *, n_folds: i
     n_folds : int
         As for ``standard_errors``.
     """
-    table = np.asarray(totals, dtype=np.float64)[None]
+    score, table = float(score), np.asarray(totals, dtype=np.float64)[None]
     se = float(standard_errors(table, n_folds=n_folds)[0])
     blocks = int(np.count_nonzero(table))
     if blocks < MIN_BLOCKS or not np.isfinite(score):

@@ -38,6 +38,7 @@ _MEMBER_NODES = 1 << 18
 _LEAST_VARIANCE = 1e-18
 _TWO_SIGMA_TAIL = 0.022750131948179195
 _LEAST_DEGREES = 3.0
+_LEAST_ERROR = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,7 @@ def group_posterior(
         Measurements; NaN where there is none.
     se : array-like of shape (n_members,)
         Their standard errors, the shared error included. NaN or 0 is no evidence: an error of 0 comes from a score
-        that does not vary, not from certainty.
+        that does not vary, not from certainty. An error under ``scale / 10000`` is raised to it.
     common_se : float
         Standard error that all members share (``common_standard_error``).
     degrees : float or array-like of shape (n_members,)
@@ -157,11 +158,12 @@ def group_posterior(
     """
     estimate, se = _checked(estimate, se, common_se)
     known = np.isfinite(estimate) & (se > 0)
-    widened = (se * _widening(np.broadcast_to(np.asarray(degrees, dtype=np.float64), se.shape)))[known]
+    widened = se * _widening(np.broadcast_to(np.asarray(degrees, dtype=np.float64), se.shape))
+    widened = np.maximum(widened[known], _LEAST_ERROR * scale)
     problem = Problem(
         measured=estimate[known] - null,
         variance=np.maximum(widened**2 - common_se**2, prior.least_own_share * widened**2),
-        common_se=common_se,
+        common_se=common_se if common_se > _LEAST_ERROR * scale else 0.0,
         scale=scale,
         degrees=prior.mean_degrees,
         all_null=prior.all_null,
