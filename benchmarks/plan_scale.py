@@ -1,6 +1,6 @@
 """Time and memory from a candidates file to every plan file, as targets × symbols grows.
 
-Run ``python benchmarks/plan_scale.py`` (100 × 1,000) or give sizes: ``python benchmarks/plan_scale.py 20x500 1000x1000``.
+Run ``python benchmarks/plan_scale.py`` (100 × 1,000), or give sizes: ``… plan_scale.py 20x500 1000x1000``.
 Each size runs in a process of its own, so that its peak memory is its own. The table that it prints stands in
 ``docs/plans.md``.
 """
@@ -95,7 +95,7 @@ def _side(
     }
 
 
-def measure(n_targets: int, n_symbols: int, folder: Path) -> dict[str, float]:
+def measure(folder: Path) -> dict[str, float]:
     """Run every step once in this process and return seconds by step, peak memory and sizes."""
     from trainroute.config import load_config  # noqa: PLC0415 - the child measures its own imports
     from trainroute.plan import build_training_plan, load_training_plan, validate_plan, write_training_plan  # noqa: PLC0415
@@ -153,7 +153,7 @@ def main() -> None:
     options = parser.parse_args()
     sizes = [tuple(int(part) for part in size.split("x")) for size in options.sizes]
     if options.child:
-        print(json.dumps(measure(*sizes[0], options.child)))
+        print(json.dumps(measure(options.child)))
         return
     print(f"| targets × symbols | jobs | {' | '.join(STEPS)} | to all files | peak | on disk |")
     print(f"|{'---|' * (len(STEPS) + 5)}")

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainroute.config.schema import Config
+from trainroute.errors import TrainrouteError
 from trainroute.plan import build_training_plan, load_training_plan, validate_plan, write_training_plan
-from trainroute.records.candidates_io import validate_candidates
+from trainroute.records.candidates_io import read_candidates, validate_candidates, write_candidates
 from trainroute.records.plan import FeatureSet, TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan, write_routing_plan
@@ -117,6 +119,52 @@ def test_the_order_of_rows_is_not_in_any_byte(seed: int, rng: random.Random) -> 
             found.append((_bytes(Path(name, f"{number}r")), _bytes(Path(name, f"{number}t"))))
             rng.shuffle(rows)
     assert found[0] == found[1]
+
+
+def _corrupted(data: bytes, rng: random.Random) -> bytes:
+    """Truncate, flip a bit, repeat a piece, or cut one out."""
+    place, length = rng.randrange(len(data)), rng.randint(1, 60)
+    flipped = bytes([data[place] ^ (1 << rng.randrange(8))])
+    return rng.choice(
+        [
+            data[:place],
+            data[:place] + flipped + data[place + 1 :],
+            data[: place + length] + data[place:],
+            data[:place] + data[place + length :],
+        ]
+    )
+
+
+def _refused(read: Callable[[], object]) -> bool:
+    try:
+        read()
+    except TrainrouteError as error:
+        return error.exit_code == 2 and "\n" not in str(error)
+    return False
+
+
+def test_a_corrupted_file_is_refused_or_says_the_same(tmp_path: Path) -> None:
+    rows = _rows(5)
+    table = validate_candidates(pl.DataFrame(rows, infer_schema_length=None), "t")
+    routing, plan = _plans(rows)
+    csv, parquet = write_candidates(table, tmp_path / "c", table_format="CSV"), write_candidates(table, tmp_path / "p")
+    write_routing_plan(routing, tmp_path / "r")
+    write_training_plan(plan, tmp_path / "t")
+    readers: dict[Path, Callable[[], bool]] = {
+        parquet: lambda: read_candidates(parquet).frame.equals(table.frame),
+        csv: lambda: read_candidates(csv).frame.equals(table.frame),
+        csv.with_suffix(".json"): lambda: read_candidates(csv.with_suffix(".json")).frame.equals(table.frame),
+        tmp_path / "r/routing_plan.json": lambda: read_routing_plan(tmp_path / "r").pairs.equals(routing.pairs),
+        tmp_path / "t/master_training_plan.json": lambda: load_training_plan(tmp_path / "t") == plan,
+    }
+    rng = random.Random(0)
+    for path, read in readers.items():
+        data = path.read_bytes()
+        assert read()
+        for _ in range(80):
+            path.write_bytes(_corrupted(data, rng))
+            assert _refused(read) or read()
+        path.write_bytes(data)
 
 
 SCRIPT = """

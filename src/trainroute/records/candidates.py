@@ -5,7 +5,7 @@ column that is there means "no evidence".
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -75,46 +75,48 @@ class Candidates:
 
     @cached_property
     def snapshot(self) -> str:
-        """Hash of the content without ``timestamp`` and ``git_commit``, whatever the order of the rows."""
-        return self._digest(self.provided.difference(VOLATILE_COLUMNS))
+        """Hash of what decisions look at: without ``timestamp`` and ``git_commit``, floats to `DECIMALS` decimals."""
+        return self._digest(self.provided.difference(VOLATILE_COLUMNS), DECIMALS)
 
     @cached_property
     def content_hash(self) -> str:
-        """Hash of the content of all columns that the table came with."""
-        return self._digest(self.provided)
+        """Hash of every value of the columns that the table came with."""
+        return self._digest(self.provided, None)
 
-    def _digest(self, columns: Iterable[str]) -> str:
+    def _digest(self, columns: Collection[str], decimals: int | None) -> str:
         ordered = self.frame.sort("target", "mode", "symbol", nulls_last=False)
-        return frame_digest(ordered.select(name for name in COLUMNS if name in columns))
+        return frame_digest(ordered.select(name for name in COLUMNS if name in columns), decimals)
 
 
-def frame_digest(frame: pl.DataFrame) -> str:
+def frame_digest(frame: pl.DataFrame, decimals: int | None) -> str:
     """Return the SHA-256 over names, types, validity and values of a frame, column by column.
-
-    Floats count to `DECIMALS` decimals, so that the last bits of a parallel sum change nothing.
 
     Parameters
     ----------
     frame : polars.DataFrame
         Columns of String, Float64, Int64 or List(String); the order of columns and rows counts.
+    decimals : int or None
+        How exactly floats count, so that the last bits of a parallel sum change nothing; None: every bit.
     """
     digest = hashlib.sha256()
     for column in frame.iter_columns():
         digest.update(f"{column.name}\0{column.dtype}\0{len(column)}\0".encode())
-        for buffer in _buffers(column):
+        for buffer in _buffers(column, decimals):
             digest.update(buffer)
     return digest.hexdigest()
 
 
-def _buffers(column: pl.Series) -> Iterable[bytes]:
+def _buffers(column: pl.Series, decimals: int | None) -> Iterator[bytes]:
     yield np.packbits(column.is_null().to_numpy()).tobytes()
     if isinstance(column.dtype, pl.List):
         yield column.list.len().fill_null(0).to_numpy().astype("<i8").tobytes()
-        yield from _buffers(column.drop_nulls().explode())
+        yield from _buffers(column.drop_nulls().explode(), decimals)
     elif column.dtype == pl.String:
         yield column.str.len_bytes().fill_null(0).to_numpy().astype("<i8").tobytes()
         yield (column.str.join("").item() or "").encode()
     elif column.dtype == pl.Float64:
-        yield (column.fill_null(0.0).round(DECIMALS).to_numpy() + 0.0).astype("<f8").tobytes()
+        known = column.fill_null(0.0)
+        exact = known if decimals is None else known.round(decimals)
+        yield (exact.to_numpy() + 0.0).astype("<f8").tobytes()
     else:
         yield column.fill_null(0).to_numpy().astype("<i8").tobytes()

@@ -174,14 +174,12 @@ def _value_faults(frame: pl.DataFrame) -> Iterator[Faults]:
     for name in UNIT_SCORES:
         outside = pl.col(name).is_finite() & ~pl.col(name).is_between(0.0, 1.0)
         yield _faults(frame, name, outside, "lies outside [0, 1]")
-    yield _faults(frame, "delta_local", pl.col("delta_local").is_finite() & (pl.col("delta_local").abs() > 1.0), _DELTA)
+    delta = pl.col("delta_local")
+    yield _faults(frame, "delta_local", delta.is_finite() & (delta.abs() > 1.0), "lies outside [-1, 1]")
     for name in (*COUNTS, *NOT_NEGATIVE):
         yield _faults(frame, name, pl.col(name) < 0, "is negative")
     for name, words in WORDS.items():
         yield _faults(frame, name, ~pl.col(name).is_in(words), f"is unknown; expected {', '.join(words)}")
-
-
-_DELTA = "lies outside [-1, 1]"
 
 
 def _row_faults(frame: pl.DataFrame) -> Iterator[Faults]:

@@ -29,9 +29,10 @@ from trainroute.records.routing import (
     score_column,
 )
 from trainroute.records.vocabulary import LeakageStatus, Mode, RouteState, SignalState, StabilityCategory
+from trainroute.route.checks import Check
 from trainroute.route.experimental import capped
 from trainroute.route.facts import Facts, facts_of
-from trainroute.route.rules import Check, checks_of, not_provided
+from trainroute.route.rules import checks_of, not_provided
 from trainroute.route.states import cause_of, sentence_of, state_of
 from trainroute.route.table import route_of, why_of
 

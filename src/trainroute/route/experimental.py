@@ -4,7 +4,7 @@ import polars as pl
 
 from trainroute.config.schema import RoutingConfig
 from trainroute.records.vocabulary import RouteState, SignalState
-from trainroute.route.rules import Cause
+from trainroute.route.checks import Cause
 
 
 def capped(pairs: pl.DataFrame, config: RoutingConfig, *, local_score: str, pooled_score: str) -> pl.DataFrame:

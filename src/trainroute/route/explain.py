@@ -11,8 +11,9 @@ import polars as pl
 
 from trainroute.records.routing import CrossSectionalDecision, RoutingPlan, SymbolDecision, SymbolScores
 from trainroute.records.vocabulary import Mode
+from trainroute.route.checks import Check, Level
 from trainroute.route.facts import with_target
-from trainroute.route.rules import Check, Level, checks_of
+from trainroute.route.rules import checks_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,89 +10,15 @@ A check on a column that the table does not have is skipped, and the side is at 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 import polars as pl
 
-from trainroute.config.schema import PerTask, RoutingConfig, Threshold
-from trainroute.records.candidates import DECIMALS
+from trainroute.config.schema import RoutingConfig, Threshold
 from trainroute.records.routing import score_column
-from trainroute.records.vocabulary import LeakageStatus, Mode, SignalState, Task
+from trainroute.records.vocabulary import LeakageStatus, Mode, Task
+from trainroute.route.checks import Cause, Check, Level, at_task, number, word
 from trainroute.route.facts import FAMILIES_COLUMN
-
-
-class Level(StrEnum):
-    """What a check decides: whether the side may train at all, or which state it has."""
-
-    GATE = "GATE"
-    STRONG = SignalState.STRONG.value
-    WEAK_BUT_OK = SignalState.WEAK_BUT_OK.value
-    EXPERIMENTAL = SignalState.EXPERIMENTAL.value
-
-
-class Cause(StrEnum):
-    """What kind of reason keeps a pair from training; counted in summaries."""
-
-    NOT_MEASURED = "not measured"
-    TOO_FEW_ROWS = "too few rows"
-    EFFECTIVE_SIZE = "too few independent windows"
-    MINORITY_EVENTS = "too few events of the rarer class"
-    LEAKAGE = "leakage"
-    TARGET_LEAKAGE = "leakage of the target"
-    FAILED_FAMILIES = "too few families succeeded"
-    NO_SCORE = "no score"
-    SCORE = "below the score minimum"
-    STABILITY = "stability not allowed"
-    P_SKILL = "not enough evidence of skill"
-    LANE_OFF = "experimental lane is off"
-    LANE_FULL = "experimental lane is full"
-    INCOMPLETE = "not provided"
-    INTERVAL = "interval too low"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One rule.
-
-    Attributes
-    ----------
-    level : Level
-    cause : Cause
-        What it means where it fails.
-    label : str
-        What is compared, as sentences call it.
-    value, threshold : polars.Expr
-        Numbers or text, for explanations.
-    relation : str
-        How value and threshold stand where the check passes.
-    passes : polars.Expr
-        Boolean, never null.
-    failure : polars.Expr
-        The sentence where it fails, such as ``score 0.5123 < 0.53``.
-    margin : str or None
-        Field of `SideMargins` that holds value minus threshold.
-    skipped : bool
-        The table does not have the column.
-    """
-
-    level: Level
-    cause: Cause
-    label: str
-    value: pl.Expr
-    threshold: pl.Expr
-    relation: str
-    passes: pl.Expr
-    failure: pl.Expr
-    margin: str | None = None
-    skipped: bool = False
-
-    @property
-    def distance(self) -> pl.Expr:
-        """Value minus threshold, rounded; null where there is nothing to subtract."""
-        if self.margin is None or self.skipped:
-            return pl.lit(None, pl.Float64)
-        return (self.value.cast(pl.Float64) - self.threshold.cast(pl.Float64)).round(DECIMALS)
 
 
 def checks_of(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
@@ -108,28 +34,13 @@ def not_provided(config: RoutingConfig, provided: frozenset[str]) -> tuple[str, 
     return tuple(sorted(wanted - provided))
 
 
-def at_task(threshold: Threshold) -> pl.Expr:
-    """Return a threshold by the target's task; where that is unknown, the stricter one."""
-    if not isinstance(threshold, PerTask):
-        return pl.lit(float(threshold))
-    task = pl.col("task_type")
-    strict = max(threshold.classification, threshold.regression)
-    return (
-        pl.when(task == Task.REGRESSION)
-        .then(pl.lit(threshold.regression))
-        .when(task.is_not_null())
-        .then(pl.lit(threshold.classification))
-        .otherwise(pl.lit(strict))
-    )
-
-
 def _gates(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
     pooled = side is Mode.CROSS_SECTIONAL
     rows = config.min_sample_size.cross_sectional if pooled else config.min_sample_size.symbol
     windows = config.min_effective_size.cross_sectional if pooled else config.min_effective_size.symbol
     column = score_column(config, provided)
     return [
-        _word(
+        word(
             Level.GATE,
             Cause.NOT_MEASURED,
             "row",
@@ -149,7 +60,7 @@ def _gates(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[
             "successful families",
             provided,
         ),
-        _word(
+        word(
             Level.GATE,
             Cause.NO_SCORE,
             "score",
@@ -169,7 +80,7 @@ def _leakage_gates(side: Mode, config: RoutingConfig) -> list[Check]:
         columns["target_leakage"] = ("leakage of the target", Cause.TARGET_LEAKAGE)
     blocked = LeakageStatus.BLOCKED
     return [
-        _word(
+        word(
             Level.GATE,
             cause,
             label,
@@ -208,7 +119,7 @@ def _levels(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list
 
 def _minimum(column: str, least: int, cause: Cause, label: str, provided: frozenset[str]) -> Check:
     source = FAMILIES_COLUMN if column == "successful_families" else column
-    return _number(
+    return number(
         Level.GATE,
         cause,
         label,
@@ -224,7 +135,7 @@ def _events(least: int, provided: frozenset[str]) -> Check:
     regression = (pl.col("task_type") == Task.REGRESSION).fill_null(value=False)
     value = pl.when(~regression).then("minority_events")
     known = "minority_events" in provided
-    check = _number(
+    check = number(
         Level.GATE,
         Cause.MINORITY_EVENTS,
         "events of the rarer class",
@@ -238,11 +149,11 @@ def _events(least: int, provided: frozenset[str]) -> Check:
 
 
 def _score(level: Level, column: str, threshold: Threshold, margin: str) -> Check:
-    return _number(level, Cause.SCORE, "score", pl.col(column), at_task(threshold), margin=margin)
+    return number(level, Cause.SCORE, "score", pl.col(column), at_task(threshold), margin=margin)
 
 
 def _p_skill(level: Level, least: float, margin: str, provided: frozenset[str]) -> Check:
-    return _number(
+    return number(
         level,
         Cause.P_SKILL,
         "p_skill",
@@ -255,7 +166,7 @@ def _p_skill(level: Level, least: float, margin: str, provided: frozenset[str]) 
 
 
 def _interval(config: RoutingConfig, provided: frozenset[str]) -> Check:
-    check = _number(
+    check = number(
         Level.STRONG,
         Cause.INTERVAL,
         "lower end of the interval",
@@ -270,7 +181,7 @@ def _interval(config: RoutingConfig, provided: frozenset[str]) -> Check:
 
 def _stability(level: Level, allowed: Sequence[str]) -> Check:
     value = pl.col("stability")
-    return _word(
+    return word(
         level,
         Cause.STABILITY,
         "stability",
@@ -284,7 +195,7 @@ def _stability(level: Level, allowed: Sequence[str]) -> Check:
 def _clean() -> Check:
     # With block_on_leakage off, BLOCKED gets here and is no better than SUSPECT.
     value = pl.col("leakage_status")
-    return _word(
+    return word(
         Level.STRONG,
         Cause.LEAKAGE,
         "leakage",
@@ -296,7 +207,7 @@ def _clean() -> Check:
 
 
 def _complete(missing: Sequence[str]) -> Check:
-    return _word(
+    return word(
         Level.STRONG,
         Cause.INCOMPLETE,
         "columns",
@@ -308,7 +219,7 @@ def _complete(missing: Sequence[str]) -> Check:
 
 
 def _lane(*, on: bool) -> Check:
-    return _word(
+    return word(
         Level.EXPERIMENTAL,
         Cause.LANE_OFF,
         "experimental lane",
@@ -316,50 +227,4 @@ def _lane(*, on: bool) -> Check:
         "on",
         passes=pl.lit(value=on),
         failure="the experimental lane is off",
-    )
-
-
-def _number(
-    level: Level,
-    cause: Cause,
-    label: str,
-    value: pl.Expr,
-    least: pl.Expr,
-    *,
-    margin: str,
-    off: bool = False,
-    source: bool = True,
-    strictly: bool = False,
-) -> Check:
-    """Compare a number with its least; ``off``: the config asks for nothing; ``source``: the column is there."""
-    reached = (value > least) if strictly else (value >= least)
-    opposite = "≤" if strictly else "<"
-    said = pl.concat_str(pl.lit(f"{label} "), value.cast(pl.String), pl.lit(f" {opposite} "), least.cast(pl.String))
-    return Check(
-        level=level,
-        cause=cause,
-        label=label,
-        value=value,
-        threshold=least,
-        relation=">" if strictly else "≥",
-        passes=pl.lit(value=True) if off or not source else reached.fill_null(value=False),
-        failure=pl.when(value.is_null()).then(pl.lit(f"no {label}")).otherwise(said),
-        margin=margin,
-        skipped=not source,
-    )
-
-
-def _word(
-    level: Level, cause: Cause, label: str, value: pl.Expr, wanted: str, *, passes: pl.Expr, failure: str | pl.Expr
-) -> Check:
-    """Compare a word with what is wanted."""
-    return Check(
-        level=level,
-        cause=cause,
-        label=label,
-        value=value,
-        threshold=pl.lit(wanted),
-        relation="must be",
-        passes=passes,
-        failure=pl.lit(failure) if isinstance(failure, str) else failure,
     )

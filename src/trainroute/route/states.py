@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import polars as pl
 
 from trainroute.records.vocabulary import SignalState
-from trainroute.route.rules import Check, Level
+from trainroute.route.checks import Check, Level
 
 _LEVELS = (Level.STRONG, Level.WEAK_BUT_OK, Level.EXPERIMENTAL)
 _BETTER = {Level.WEAK_BUT_OK: Level.STRONG, Level.EXPERIMENTAL: Level.WEAK_BUT_OK}

@@ -1,0 +1,144 @@
+"""What a rule is: a comparison as expressions, with its threshold, its outcome and its words."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import polars as pl
+
+from trainroute.config.schema import PerTask, Threshold
+from trainroute.records.candidates import DECIMALS
+from trainroute.records.vocabulary import SignalState, Task
+
+
+class Level(StrEnum):
+    """What a check decides: whether the side may train at all, or which state it has."""
+
+    GATE = "GATE"
+    STRONG = SignalState.STRONG.value
+    WEAK_BUT_OK = SignalState.WEAK_BUT_OK.value
+    EXPERIMENTAL = SignalState.EXPERIMENTAL.value
+
+
+class Cause(StrEnum):
+    """What kind of reason keeps a pair from training; counted in summaries."""
+
+    NOT_MEASURED = "not measured"
+    TOO_FEW_ROWS = "too few rows"
+    EFFECTIVE_SIZE = "too few independent windows"
+    MINORITY_EVENTS = "too few events of the rarer class"
+    LEAKAGE = "leakage"
+    TARGET_LEAKAGE = "leakage of the target"
+    FAILED_FAMILIES = "too few families succeeded"
+    NO_SCORE = "no score"
+    SCORE = "below the score minimum"
+    STABILITY = "stability not allowed"
+    P_SKILL = "not enough evidence of skill"
+    LANE_OFF = "experimental lane is off"
+    LANE_FULL = "experimental lane is full"
+    INCOMPLETE = "not provided"
+    INTERVAL = "interval too low"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One rule.
+
+    Attributes
+    ----------
+    level : Level
+    cause : Cause
+        What it means where it fails.
+    label : str
+        What is compared, as sentences call it.
+    value, threshold : polars.Expr
+        Numbers or text, for explanations.
+    relation : str
+        How value and threshold stand where the check passes.
+    passes : polars.Expr
+        Boolean, never null.
+    failure : polars.Expr
+        The sentence where it fails, such as ``score 0.5123 < 0.53``.
+    margin : str or None
+        Field of `SideMargins` that holds value minus threshold.
+    skipped : bool
+        The table does not have the column.
+    """
+
+    level: Level
+    cause: Cause
+    label: str
+    value: pl.Expr
+    threshold: pl.Expr
+    relation: str
+    passes: pl.Expr
+    failure: pl.Expr
+    margin: str | None = None
+    skipped: bool = False
+
+    @property
+    def distance(self) -> pl.Expr:
+        """Value minus threshold, rounded; null where there is nothing to subtract."""
+        if self.margin is None or self.skipped:
+            return pl.lit(None, pl.Float64)
+        return (self.value.cast(pl.Float64) - self.threshold.cast(pl.Float64)).round(DECIMALS)
+
+
+def at_task(threshold: Threshold) -> pl.Expr:
+    """Return a threshold by the target's task; where that is unknown, the stricter one."""
+    if not isinstance(threshold, PerTask):
+        return pl.lit(float(threshold))
+    task = pl.col("task_type")
+    strict = max(threshold.classification, threshold.regression)
+    return (
+        pl.when(task == Task.REGRESSION)
+        .then(pl.lit(threshold.regression))
+        .when(task.is_not_null())
+        .then(pl.lit(threshold.classification))
+        .otherwise(pl.lit(strict))
+    )
+
+
+def number(
+    level: Level,
+    cause: Cause,
+    label: str,
+    value: pl.Expr,
+    least: pl.Expr,
+    *,
+    margin: str,
+    off: bool = False,
+    source: bool = True,
+    strictly: bool = False,
+) -> Check:
+    """Compare a number with its least; ``off``: the config asks for nothing; ``source``: the column is there."""
+    reached = (value > least) if strictly else (value >= least)
+    opposite = "≤" if strictly else "<"
+    said = pl.concat_str(pl.lit(f"{label} "), value.cast(pl.String), pl.lit(f" {opposite} "), least.cast(pl.String))
+    return Check(
+        level=level,
+        cause=cause,
+        label=label,
+        value=value,
+        threshold=least,
+        relation=">" if strictly else "≥",
+        passes=pl.lit(value=True) if off or not source else reached.fill_null(value=False),
+        failure=pl.when(value.is_null()).then(pl.lit(f"no {label}")).otherwise(said),
+        margin=margin,
+        skipped=not source,
+    )
+
+
+def word(
+    level: Level, cause: Cause, label: str, value: pl.Expr, wanted: str, *, passes: pl.Expr, failure: str | pl.Expr
+) -> Check:
+    """Compare a word with what is wanted."""
+    return Check(
+        level=level,
+        cause=cause,
+        label=label,
+        value=value,
+        threshold=pl.lit(wanted),
+        relation="must be",
+        passes=passes,
+        failure=pl.lit(failure) if isinstance(failure, str) else failure,
+    )
