@@ -21,7 +21,7 @@ CORES = len(os.sched_getaffinity(0))
 pytestmark = pytest.mark.slow
 
 
-def _command(output: Path, names: str, script: str = "driver.py", **settings: Any) -> list[str]:  # noqa: ANN401
+def _command(output: Path, names: str, script: str = "driver.py", **settings: Any) -> list[str]:
     given = json.dumps({**SETTINGS, **settings})
     return [sys.executable, str(HERE / script) if script != "-" else "-", str(output), names, given]
 

@@ -60,7 +60,7 @@ def test_no_feature_changes_when_the_future_does(
     seed: int,
     columns: tuple[str, ...],
     now: int,
-    cut: bool,  # noqa: FBT001 - drawn
+    cut: bool,
 ) -> None:
     rng = np.random.default_rng(seed)
     pieces = [random_bars(rng, N_BARS, columns).select(pl.lit(s).alias("symbol"), pl.all()) for s in "ABCDEFG"]

@@ -151,7 +151,7 @@ class Slow:
             return True
         return row[column] is not None and row[column] >= least
 
-    def threshold(self, row: Row, value: Any) -> float:  # noqa: ANN401 - a number or one per task
+    def threshold(self, row: Row, value: Any) -> float:
         if isinstance(value, float):
             return value
         task = row.get("task_type")

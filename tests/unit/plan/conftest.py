@@ -37,7 +37,7 @@ SIDE: dict[str, Row] = {
 }
 
 
-def row(target: str, symbol: str | None, side: str, **changed: Any) -> Row:  # noqa: ANN401 - values of any column
+def row(target: str, symbol: str | None, side: str, **changed: Any) -> Row:
     """Return one row of the candidates."""
     return {"target": target, "symbol": symbol, **COMMON, **SIDE[side], **changed}
 
@@ -71,7 +71,7 @@ def rows() -> list[Row]:
 def route() -> Callable[..., RoutingPlan]:
     """Route rows under a config given as a dict."""
 
-    def run(rows: list[Row], **config: Any) -> RoutingPlan:  # noqa: ANN401 - sections of the config
+    def run(rows: list[Row], **config: Any) -> RoutingPlan:
         table = validate_candidates(pl.DataFrame(rows, infer_schema_length=None), "test")
         return build_routing_plan(table, Config.model_validate(config), generated_at="2024", git_commit=None)
 
@@ -86,7 +86,7 @@ def plan_of() -> Callable[..., TrainingPlan]:
         routing: RoutingPlan,
         /,
         families: tuple[str, ...] = ("LightGBM", "XGBoost", "Ensemble"),
-        **config: Any,  # noqa: ANN401 - sections of the config
+        **config: Any,
     ) -> TrainingPlan:
         return build_training_plan(
             routing,

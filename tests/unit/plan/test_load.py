@@ -15,7 +15,7 @@ from trainroute.records.plan import TrainingPlan
 MASTER = "master_training_plan.json"
 
 
-def _edited(directory: Path, change: Any, *, keep_hash: bool = False) -> None:  # noqa: ANN401 - a function on the document
+def _edited(directory: Path, change: Any, *, keep_hash: bool = False) -> None:
     """Change the master as a person would; with a new hash unless ``keep_hash``."""
     path = directory / MASTER
     document = json.loads(path.read_text())
@@ -86,7 +86,7 @@ def test_a_directory_without_plan(tmp_path: Path) -> None:
         (lambda d: d["feature_sets"]["fs_y"]["features"].append("leak"), "do not match its plan_id"),
     ],
 )
-def test_a_plan_that_was_changed_and_hashed_again(directory: Path, change: Any, message: str) -> None:  # noqa: ANN401
+def test_a_plan_that_was_changed_and_hashed_again(directory: Path, change: Any, message: str) -> None:
     _edited(directory, change)
     with pytest.raises(BrokenPlanError) as caught:
         load_training_plan(directory)

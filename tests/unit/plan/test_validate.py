@@ -33,13 +33,13 @@ def _messages(problems: list[Problem]) -> list[str]:
     return [str(problem) for problem in problems]
 
 
-def _changed(plan: TrainingPlan, number: int, **changes: Any) -> TrainingPlan:  # noqa: ANN401 - fields of any type
+def _changed(plan: TrainingPlan, number: int, **changes: Any) -> TrainingPlan:
     jobs = list(plan.jobs)
     jobs[number] = msgspec.structs.replace(jobs[number], **changes)
     return msgspec.structs.replace(plan, jobs=tuple(jobs))
 
 
-def _with_metadata(job: TrainingJob, **changes: Any) -> Any:  # noqa: ANN401 - fields of any type
+def _with_metadata(job: TrainingJob, **changes: Any) -> Any:
     return msgspec.structs.replace(job.metadata, **changes)
 
 

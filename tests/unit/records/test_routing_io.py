@@ -122,7 +122,7 @@ def _changed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda d: d["config"]["routing"].update(min_minority_events=-1), "does not fit the schema"),
     ],
 )
-def test_what_was_changed_is_refused(plan: RoutingPlan, tmp_path: Path, change: Any, message: str) -> None:  # noqa: ANN401
+def test_what_was_changed_is_refused(plan: RoutingPlan, tmp_path: Path, change: Any, message: str) -> None:
     path = write_routing_plan(plan, tmp_path)
     _changed(path, change)
     with pytest.raises(BrokenPlanError) as caught:

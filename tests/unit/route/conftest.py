@@ -55,7 +55,7 @@ def rows() -> Rows:
 def decide() -> Decide:
     """Route rows under a config given as a dict of ``routing``."""
 
-    def run(rows: list[Row], *, without: tuple[str, ...] = (), **routing: Any) -> RoutingPlan:  # noqa: ANN401
+    def run(rows: list[Row], *, without: tuple[str, ...] = (), **routing: Any) -> RoutingPlan:
         frame = pl.DataFrame(rows, infer_schema_length=None).drop(without)
         config = Config.model_validate({"routing": routing})
         return build_routing_plan(validate_candidates(frame, "test"), config, generated_at="now", git_commit=None)

@@ -83,7 +83,7 @@ def make_job() -> Callable[..., TrainingJob]:
         symbols: tuple[str, ...] = ("S0", "S1", "S2"),
         families: tuple[str, ...] = ("LightGBM",),
         priority: int = 10,
-        **metadata: Any,  # noqa: ANN401 - any field of the metadata
+        **metadata: Any,
     ) -> TrainingJob:
         pooled = symbol is None
         pool: dict[str, Any] = {"symbols": symbols, "training_symbols": symbols} if pooled else {}
