@@ -11,7 +11,7 @@ import pytest
 SHARED_DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
-def daily(n: int, start: datetime = datetime(2020, 1, 1)) -> pl.Series:
+def daily(n: int, start: datetime = datetime(2020, 1, 1)) -> pl.Series:  # noqa: DTZ001 - naive on purpose
     return pl.datetime_range(start, pl.lit(start).dt.offset_by(f"{n - 1}d"), "1d", eager=True).alias("ts")
 
 

@@ -9,7 +9,7 @@ from trainroute.errors import DataError
 from trainroute.panel.timeline import bar_interval, time_columns, to_microseconds
 
 HERE = Path("a.parquet")
-NOON = datetime(2024, 3, 1, 12, tzinfo=timezone.utc)
+NOON = datetime(2024, 3, 1, 12, tzinfo=timezone.utc)  # noqa: UP017 - the fixed zone of the oracle
 NOON_US = int(NOON.timestamp()) * 1_000_000
 MINUTE, DAY = 60_000_000, 86_400_000_000
 
@@ -70,7 +70,7 @@ def steps(*differences: int) -> np.ndarray:
 
 
 def weekdays(n: int) -> np.ndarray:
-    days = [datetime(2024, 1, 1) + timedelta(days=k) for k in range(n * 2)]
+    days = [datetime(2024, 1, 1) + timedelta(days=k) for k in range(n * 2)]  # noqa: DTZ001 - only differences matter
     return np.array([DAY * (day - days[0]).days for day in days if day.weekday() < 5][:n])
 
 
