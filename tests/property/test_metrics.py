@@ -47,6 +47,7 @@ def same(one: GroupedConcordance, other: GroupedConcordance) -> None:
     np.testing.assert_array_equal(one.influence, other.influence)
 
 
+@settings(max_examples=60, deadline=None)
 @given(tables())
 def test_scores_are_shares_and_influence_sums_to_nothing(table):
     result = score(table)
@@ -58,6 +59,7 @@ def test_scores_are_shares_and_influence_sums_to_nothing(table):
     assert (result.influence[np.isnan(table[1])] == 0).all()
 
 
+@settings(max_examples=60, deadline=None)
 @given(tables())
 def test_only_the_order_of_predictions_and_outcomes_counts(table):
     prediction, outcome, group = table
@@ -67,6 +69,7 @@ def test_only_the_order_of_predictions_and_outcomes_counts(table):
     same(result, score((prediction.astype(np.float32), outcome.astype(np.float32), group.astype(np.int8))))
 
 
+@settings(max_examples=60, deadline=None)
 @given(tables())
 def test_turning_the_prediction_around_mirrors_the_score(table):
     prediction, outcome, group = table
@@ -75,6 +78,7 @@ def test_turning_the_prediction_around_mirrors_the_score(table):
     np.testing.assert_allclose(turned.influence, -result.influence, atol=1e-14)
 
 
+@settings(max_examples=60, deadline=None)
 @given(tables())
 def test_prediction_and_outcome_change_places_without_ties(table):
     rng = np.random.default_rng(len(table[0]))
@@ -82,6 +86,7 @@ def test_prediction_and_outcome_change_places_without_ties(table):
     same(score((one, two, table[2])), score((two, one, table[2])))
 
 
+@settings(max_examples=60, deadline=None)
 @given(tables(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_count(table, random):
     order = list(range(len(table[0])))
@@ -91,6 +96,7 @@ def test_the_order_of_rows_does_not_count(table, random):
     np.testing.assert_array_equal(shuffled.influence, straight.influence[order])
 
 
+@settings(max_examples=60, deadline=None)
 @given(tables())
 def test_groups_do_not_touch(table):
     prediction, outcome, group = table
@@ -104,6 +110,7 @@ def test_groups_do_not_touch(table):
         np.testing.assert_array_equal(influence, result.influence[own])
 
 
+@settings(max_examples=60, deadline=None)
 @given(tables(outcome_levels=st.just(2)))
 def test_two_classes_are_a_binary_outcome(table):
     prediction, outcome, group = table
@@ -115,6 +122,7 @@ def test_two_classes_are_a_binary_outcome(table):
     np.testing.assert_allclose(result.influence, binary.influence, atol=1e-14)
 
 
+@settings(max_examples=60, deadline=None)
 @given(tables(outcome_levels=st.just(3)), st.permutations([0, 1, 2]))
 def test_the_order_of_classes_does_not_count(table, order):
     prediction, outcome, group = table
@@ -125,6 +133,7 @@ def test_the_order_of_classes_does_not_count(table, order):
     np.testing.assert_allclose(turned.influence, straight.influence, atol=1e-14)
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     arrays(np.float64, st.tuples(st.integers(0, 4), st.integers(0, 40)), elements=st.floats(-1, 1)),
     st.integers(1, 6),
@@ -137,6 +146,7 @@ def test_errors_scale_with_totals_and_ignore_their_sign(totals, n_folds):
     assert (standard_errors(totals, n_folds=n_folds + 1) >= errors)[~np.isnan(errors)].all()
 
 
+@settings(max_examples=60, deadline=None)
 @given(arrays(np.float64, st.integers(0, 60), elements=st.floats(-0.1, 0.1)), st.floats(0, 1))
 def test_an_interval_holds_its_score(totals, value):
     found = interval(value, totals)
@@ -144,6 +154,7 @@ def test_an_interval_holds_its_score(totals, value):
         assert 0 <= found.low <= value <= found.high <= 1
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 500), st.integers(1, 100))
 def test_totals_keep_the_sum(n_times, length):
     influence = np.random.default_rng(n_times).normal(size=n_times)
@@ -152,6 +163,7 @@ def test_totals_keep_the_sum(n_times, length):
     assert totals.sum() == pytest.approx(influence.sum(), abs=1e-9)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 80), max_size=60), st.integers(1, 12), st.data())
 def test_there_are_no_more_events_than_windows_and_times(times, horizon, data):
     is_event = np.array(data.draw(st.lists(st.booleans(), min_size=len(times), max_size=len(times))), bool)
@@ -162,7 +174,7 @@ def test_there_are_no_more_events_than_windows_and_times(times, horizon, data):
     assert effective_windows(times, horizon) <= len(times) / horizon
 
 
-@settings(max_examples=50)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(ESTIMATES, ERRORS), max_size=8), st.floats(0, 0.1), st.floats(1, 100))
 def test_posteriors_are_probabilities_whatever_was_measured(members, common_se, degrees):
     estimate, error = np.array(members).reshape(-1, 2).T
