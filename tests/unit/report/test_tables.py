@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import pytest
+
+from trainroute.records.plan import (
+    JobMetadata,
+    TrainingJob,
+    TrainingPlan,
+    TrainingPlanMetadata,
+    TrainingPlanSummary,
+)
+from trainroute.records.results import FamilyCounts, RouteSkill, TrainingReport
+from trainroute.records.vocabulary import RouteState, TrainingType
+from trainroute.report.tables import print_diff, print_lines, print_plan, print_summary
+
+
+def _plan(n_jobs: int) -> TrainingPlan:
+    jobs = tuple(
+        TrainingJob(
+            job_id=f"sym_y_[red]_{number:03d}",
+            target="y_[red]",
+            symbol=f"{number:03d}",
+            route=RouteState.ROUTE_SYMBOL_SPECIFIC,
+            training_type=TrainingType.SYMBOL_SPECIFIC,
+            model_families=("LightGBM",),
+            priority=400,
+            reason="",
+            metadata=JobMetadata(),
+        )
+        for number in range(n_jobs)
+    )
+    metadata = TrainingPlanMetadata(
+        schema_version=1,
+        generated_at="2026-01-01T00:00:00+00:00",
+        run_id="run",
+        git_commit=None,
+        config_hash="c",
+        routing_plan_path="",
+        routing_plan_id="r",
+        metrics_snapshot="m",
+        data_fingerprint=None,
+        symbols=tuple(job.symbol or "" for job in jobs),
+        targets=("y_[red]",),
+        code_version="0",
+        total_jobs=n_jobs,
+        model_families=("LightGBM",),
+        plan_id="0123abcd",
+    )
+    summary = TrainingPlanSummary(
+        by_route={},
+        by_type={},
+        by_priority={},
+        total_cs_jobs=0,
+        total_symbol_jobs=n_jobs,
+        total_blocked=3,
+        blocked_reasons={"below the score minimum": 3},
+    )
+    return TrainingPlan(metadata=metadata, feature_sets={}, jobs=jobs, summary=summary)
+
+
+def _report(**given: object) -> TrainingReport:
+    fields: dict[str, object] = {
+        "schema_version": 1,
+        "plan_id": "0123abcd",
+        "run_id": "run",
+        "generated_at": "",
+        "planned": 4,
+        "executed": 3,
+        "nothing_to_train": None,
+        "families": {"LightGBM": FamilyCounts(done=3, failed=1, seconds=12.34, peak_memory_bytes=300 << 20)},
+        "routes": {"ROUTE_BOTH": RouteSkill(models=3, expected_score=0.61, realised_score=0.587)},
+        "gaps": ("sym_a × LightGBM: failed: too hot",),
+        "families_not_built": (),
+        "left_over_models": (),
+        "results": (),
+    }
+    return TrainingReport(**{**fields, **given})  # type: ignore[arg-type]
+
+
+def _printed(capsys: pytest.CaptureFixture[str], **given: object) -> str:
+    fields: dict[str, object] = {"routing": None, "plan": _plan(2), "report": None, "files": {}}
+    print_summary(**{**fields, **given})  # type: ignore[arg-type]
+    return capsys.readouterr().out
+
+
+def test_summary_counts_names_gaps_and_says_where_files_are(capsys: pytest.CaptureFixture[str]) -> None:
+    out = _printed(capsys, report=_report(), files={"models": Path("results/models"), "ledger": Path("results/l")})
+    row = next(line for line in out.splitlines() if "LightGBM │" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")] == ["LightGBM", "3", "1", "·", "·", "12.3", "300"]
+    assert "0.610 │    0.587" in out
+    assert "2 jobs planned: 0 pooled, 2 local" in out
+    assert "3 of 4 job × family trained" in out
+    assert "sym_a × LightGBM: failed: too hot" in out
+    assert "models  results/models\nledger  results/l" in out
+
+
+def test_only_the_first_gaps_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    out = _printed(capsys, report=_report(gaps=tuple(f"gap {number:02d}" for number in range(25))))
+    assert out.count("gap ") == 10
+    assert "and 15 more" in out
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (None, "not trained: --skip-training"),
+        (_report(nothing_to_train="nothing to train: 3 of 3 blocked"), "nothing to train: 3 of 3 blocked"),
+        (_report(families_not_built=("GAN", "VAE")), "not in this version: GAN, VAE"),
+    ],
+)
+def test_summary_says_what_was_not_done(
+    report: TrainingReport | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in _printed(capsys, report=report)
+
+
+def test_names_are_printed_as_they_are_and_many_jobs_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    print_plan(_plan(60))
+    out = capsys.readouterr().out
+    assert "sym_y_[red]_000" in out
+    assert "sym_y_[red]_039" in out
+    assert "sym_y_[red]_040" not in out
+    assert "the first 40 of 60" in out
+    assert "3 (target, symbol) blocked" in out
+    assert "3 below the score minimum" in out
+
+
+def test_long_lines_are_not_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
+    print_lines("x" * 500)
+    assert capsys.readouterr().out == "x" * 500 + "\n"
+
+
+def test_diff_gives_counts_first_and_bounds_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    print_diff(["a"], [f"r{number}" for number in range(45)], ["c: priority 1 → 2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["1 added, 45 removed, 1 changed", "+ a", "- r0"]
+    assert lines[-2:] == ["- … 5 more", "~ c: priority 1 → 2"]
