@@ -72,9 +72,7 @@ def main() -> None:
     """Print the table."""
     if not SHARED.is_dir():
         sys.exit(f"{SHARED} is not there: nothing to measure")
-    print(
-        "| panel | prepare s | to the plan s | again s | peak MB | jobs (pooled + local) | blocked | training s |"
-    )
+    print("| panel | prepare s | to the plan s | again s | peak MB | jobs (pooled + local) | blocked | training s |")
     print("|---|---|---|---|---|---|---|---|")
     for panel in sys.argv[1:] or ("sp500", "us_1min", "beijing_air"):
         print(measure(panel), flush=True)

@@ -30,14 +30,14 @@ def test_bar_shows_label_count_and_time_left() -> None:
 def test_without_a_terminal_a_line_says_how_much_is_left(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock = iter([0.0, 20.0, 25.0, 40.0])
+    clock = iter([0.0, 40.0, 50.0, 80.0])
     monkeypatch.setattr(logging.getLogger("trainroute"), "propagate", True)
     caplog.set_level(logging.INFO, logger="trainroute")
     with LogProgress(lambda: next(clock)).step("Training", 4) as step:
-        step.advance()  # 20 s: a line
-        step.advance()  # 5 s later: too soon
+        step.advance()  # 40 s: a line
+        step.advance()  # 10 s later: too soon
         step.advance(2)  # done: the summary says it
-    assert [record.getMessage() for record in caplog.records] == ["Training: 1 of 4, about 1 min 0 s left"]
+    assert [record.getMessage() for record in caplog.records] == ["Training: 1 of 4, about 2 min 0 s left"]
 
 
 def test_bars_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
