@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from trainroute.evaluate.group import TargetEvidence
 from trainroute.evaluate.posterior import TargetPosteriors
-from trainroute.evaluate.scoring import SideScores
 from trainroute.evaluate.stability import Stability
 from trainroute.metrics import effective_windows, non_overlapping_events
 from trainroute.panel import Panel, Target, WalkForward
@@ -20,6 +20,14 @@ from trainroute.records.vocabulary import LeakageStatus, Mode, Task
 PROBE = "Ridge"
 METRIC = "concordance"
 _DECIMALS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sizes:
+    """Independent label windows, and non-overlapping events of the rarer class (None for regression)."""
+
+    windows: float
+    events: int | None
 
 
 def candidates_table(rows: Sequence[Mapping[str, Any]]) -> Candidates:
@@ -56,28 +64,28 @@ def target_rows(
         "attempted_model_families": [PROBE],
         **shared,
     }
-    effective, events = _sizes(panel, split, found.target)
+    pool, own = _sizes(panel, split, found)
     return [
-        {**same, **_pooled_row(found, pooled_mean, pooled_p_skill, events)},
-        *(
-            {**same, **_symbol_row(panel, s, found, posteriors, effective[s], events[s])}
-            for s in range(len(panel.rows))
-        ),
+        {**same, **_pooled_row(found, pooled_mean, pooled_p_skill, pool)},
+        *({**same, **_symbol_row(panel, s, found, posteriors, own[s])} for s in range(len(panel.rows))),
     ]
 
 
-def leakage_status(n_allowed: int, score: float, suspect_score: float) -> LeakageStatus:
-    """Status of a target after quarantine: BLOCKED without any safe feature, SUSPECT where skill stays implausible."""
-    if n_allowed == 0:
+def leakage_status(score: float, suspect_score: float, *, any_safe: bool, suspects_in_use: bool) -> LeakageStatus:
+    """Status of a target after quarantine.
+
+    BLOCKED without any feature that may be used; SUSPECT where a feature in use is suspected and nobody vouched for
+    it, or where skill stays implausible; else SAFE.
+    """
+    if not any_safe:
         return LeakageStatus.BLOCKED
-    return LeakageStatus.SUSPECT if score > suspect_score else LeakageStatus.SAFE
+    return LeakageStatus.SUSPECT if suspects_in_use or score > suspect_score else LeakageStatus.SAFE
 
 
-def _pooled_row(found: TargetEvidence, mean: float, p_skill: float, events: Sequence[int | None]) -> dict[str, Any]:
+def _pooled_row(found: TargetEvidence, mean: float, p_skill: float, size: _Sizes) -> dict[str, Any]:
     scores = found.scores
-    if not math.isfinite(scores.score):
+    if not scores.pooled_measured:
         mean = p_skill = math.nan  # no evidence is null, not the prior
-    counted = [e for e in events if e is not None]
     return {
         "symbol": None,
         "mode": Mode.CROSS_SECTIONAL.value,
@@ -92,20 +100,20 @@ def _pooled_row(found: TargetEvidence, mean: float, p_skill: float, events: Sequ
         "cs_score_within_date": scores.within_date,
         **_stability_columns(found.stability[None]),
         "sample_size": int(found.rows_per_symbol.sum()),
-        "n_eff": float(found.rows_per_symbol.max(initial=0)) / found.target.horizon_bars,
+        "n_eff": size.windows,
         "n_blocks": scores.score_interval.n_blocks,
-        "minority_events": sum(counted) if counted else None,
-        "failed_model_families": [] if math.isfinite(scores.score) else [PROBE],
+        "minority_events": size.events,
+        "failed_model_families": [] if scores.pooled_measured else [PROBE],
     }
 
 
 def _symbol_row(
-    panel: Panel, s: int, found: TargetEvidence, posteriors: TargetPosteriors, effective: float, events: int | None
+    panel: Panel, s: int, found: TargetEvidence, posteriors: TargetPosteriors, size: _Sizes
 ) -> dict[str, Any]:
     symbol = panel.symbols[s]
     local, gap = found.scores.local, found.scores.difference
-    measured = math.isfinite(local.value[s])
-    served = math.isfinite(found.scores.score)  # a symbol without rows has the target's prior predictive
+    measured = bool(local.measured[s])
+    pooled_mean, pooled_p_skill = _pooled_on_symbol(found, posteriors, s)
     bounds = found.scores.local_intervals[s]
     return {
         "symbol": symbol,
@@ -116,22 +124,31 @@ def _symbol_row(
         "score_shrunk": posteriors.local.mean[s] if measured else None,
         "p_skill": posteriors.local.p_above[s] if measured else None,
         "cs_score": found.scores.pooled.value[s],
-        "cs_score_shrunk": posteriors.pooled.mean[s] if served else None,
-        "p_cs_skill": posteriors.pooled.p_above[s] if served else None,
+        "cs_score_shrunk": pooled_mean,
+        "p_cs_skill": pooled_p_skill,
         "delta_local": gap.value[s],
-        "delta_local_se": _standard_error(gap, s),
-        "p_local_better": posteriors.difference.p_better[s] if measured else None,
+        "delta_local_se": float(gap.se[s]) if gap.measured[s] else None,
+        "p_local_better": posteriors.difference.p_better[s] if gap.measured[s] else None,
         **_stability_columns(found.stability[symbol]),
         "sample_size": int(found.rows_per_symbol[s]),
-        "n_eff": effective,
+        "n_eff": size.windows,
         "n_blocks": bounds.n_blocks if measured else 0,
-        "minority_events": events,
+        "minority_events": size.events,
         "failed_model_families": [] if measured else [PROBE],
     }
 
 
-def _standard_error(side: SideScores, s: int) -> float | None:
-    return float(side.se[s]) if math.isfinite(side.value[s]) else None
+def _pooled_on_symbol(found: TargetEvidence, posteriors: TargetPosteriors, s: int) -> tuple[float | None, float | None]:
+    """Posterior mean and probability of skill of the pooled model on a symbol.
+
+    A symbol without test rows has the target's prior predictive; one on which the predictions do not vary has a
+    measured one half.
+    """
+    if not found.scores.pooled_measured:
+        return None, None
+    if found.scores.pooled.flat[s]:
+        return 0.5, 0.0
+    return float(posteriors.pooled.mean[s]), float(posteriors.pooled.p_above[s])
 
 
 def _stability_columns(found: Stability) -> dict[str, Any]:
@@ -145,22 +162,24 @@ def _stability_columns(found: Stability) -> dict[str, Any]:
     }
 
 
-def _sizes(panel: Panel, split: WalkForward, target: Target) -> tuple[list[float], list[int | None]]:
-    """Return independent windows and non-overlapping events of the rarer class, per symbol, before the holdout."""
+def _sizes(panel: Panel, split: WalkForward, found: TargetEvidence) -> tuple[_Sizes, list[_Sizes]]:
+    """Return the sizes of the pool, which counts dates and not rows, and of each symbol; before the holdout."""
+    target = found.target
     position = panel.targets.index(target)
     last = len(split.boundaries) - 1
-    windows, events = [], []
+    labels, times, own = [], [], []
     for rows in panel.rows:
-        labels = rows.targets[:, position]
-        known = ~np.isnan(labels) & (split.usable_from(rows.label_end[:, target.horizon_index]) <= last)
-        time = np.flatnonzero(known)
-        windows.append(effective_windows(time, target.horizon_bars))
-        events.append(_rarest(labels[known], time, target))
-    return windows, events
+        values = rows.targets[:, position]
+        known = ~np.isnan(values) & (split.usable_from(rows.label_end[:, target.horizon_index]) <= last)
+        labels.append(values[known])
+        times.append(rows.time_index[known])
+        own.append(_size(values[known], np.flatnonzero(known), target, target.horizon_bars))
+    return _size(np.concatenate(labels), np.concatenate(times), target, found.horizon_steps), own
 
 
-def _rarest(labels: NDArray[np.float32], time: NDArray[np.int64], target: Target) -> int | None:
-    if target.task is Task.REGRESSION:
-        return None
-    classes = np.asarray(target.classes, np.float32)
-    return min(non_overlapping_events(time, labels == value, target.horizon_bars) for value in classes)
+def _size(labels: NDArray[np.float32], time: NDArray[np.integer], target: Target, span: int) -> _Sizes:
+    events = None
+    if target.task is not Task.REGRESSION:
+        classes = np.asarray(target.classes, np.float32)
+        events = min(non_overlapping_events(time, labels == value, span) for value in classes)
+    return _Sizes(windows=effective_windows(time, span), events=events)

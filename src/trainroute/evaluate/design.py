@@ -78,7 +78,12 @@ def feature_scale(panel: Panel, before: int) -> Scale:
 
 def label_columns(panel: Panel, before: int) -> LabelColumns:
     """Return how labels become columns, with the scale of regression targets from rows before ``before`` (µs)."""
-    scale = _reference(panel, before, lambda rows: rows.targets, len(panel.targets))
+    horizon = [target.horizon_index for target in panel.targets]
+
+    def ended(rows: SymbolRows) -> NDArray[np.float32]:
+        return np.where(rows.label_end[:, horizon] < before, rows.targets, np.float32(np.nan))
+
+    scale = _reference(panel, before, ended, len(panel.targets))
     return LabelColumns(targets=panel.targets, scale=scale)
 
 
@@ -102,11 +107,15 @@ def _reference(panel: Panel, before: int, values_of: Values, n_columns: int) -> 
 
 
 def _earliest(panel: Panel, values_of: Values, column: int) -> NDArray[np.float32]:
-    first = []
+    """Return the first values of a column in time, over all symbols."""
+    values, times = [], []
     for rows in panel.rows:
-        values = values_of(rows)[:, column]
-        first.append(values[~np.isnan(values)][:_MIN_REFERENCE_VALUES])
-    return np.concatenate(first)
+        own = values_of(rows)[:, column]
+        first = np.flatnonzero(~np.isnan(own))[:_MIN_REFERENCE_VALUES]
+        values.append(own[first])
+        times.append(rows.time_index[first])
+    order = np.argsort(np.concatenate(times), kind="stable")[:_MIN_REFERENCE_VALUES]
+    return np.concatenate(values)[order]
 
 
 def _centre_and_spread(known: NDArray[np.float32]) -> tuple[float, float]:

@@ -111,12 +111,11 @@ class _Engine:
         found: dict[str, TargetEvidence] = {}
         with self.progress.step("Measuring pooled and local skill", len(groups)) as step:
             for data in groups:
-                allowed = kept_apart.allowed[list(data.group.targets)]
-                for item in evaluate_group(data, allowed, self.top_m, self.config, earlier):
+                for item in evaluate_group(data, kept_apart, self.top_m, self.config, earlier):
                     found[item.target.name] = item
                 step.advance()
         ordered = [found[t.name] for t in self.panel.targets]
-        if not any(np.isfinite(item.scores.score) for item in ordered):
+        if not any(item.scores.pooled_measured for item in ordered):
             raise EvidenceError(
                 f"no target in {self.data_dir} can be measured: none has both a safe feature and labels of different "
                 "values in a test fold; see METRICS/leakage.json or give longer history"
@@ -140,7 +139,7 @@ class _Engine:
                 float(pooled.p_above[i]),
                 {
                     "feature_set_id": ids[item.target.name],
-                    "leakage_status": self._leakage_status(item).value,
+                    "leakage_status": self._leakage_status(i, item, kept_apart).value,
                     "n_targets_considered": len(ordered),
                     "timestamp": timestamp,
                     "git_commit": git_commit,
@@ -170,8 +169,13 @@ class _Engine:
             for i, target in enumerate(self.panel.targets)
         }
 
-    def _leakage_status(self, item: TargetEvidence) -> LeakageStatus:
-        return leakage_status(len(item.features), item.scores.score, self.config.leakage.suspect_score)
+    def _leakage_status(self, position: int, item: TargetEvidence, kept_apart: Quarantine) -> LeakageStatus:
+        return leakage_status(
+            item.scores.score,
+            self.config.leakage.suspect_score,
+            any_safe=bool(item.features),
+            suspects_in_use=bool(kept_apart.suspected[position, list(item.features)].any()),
+        )
 
     def _groups(self) -> list[GroupInput]:
         before = int(self.split.boundaries[self.split.first_test])

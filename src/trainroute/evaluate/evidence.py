@@ -30,14 +30,17 @@ class LeakFinding(Record, frozen=True, kw_only=True):
 class TargetRank(Record, frozen=True, kw_only=True):
     """One target's place. ``predictability`` is the mean of the better side's posterior mean over symbols.
 
-    ``score_with_quarantined`` is the pooled score that the target had with the features that were then excluded; None
-    where none was.
+    ``score`` is the pooled score, ``score_shrunk`` its posterior mean over all targets. ``score_with_suspect`` is the
+    pooled score with the SUSPECT features that were left out, ``score_with_quarantined`` with all that were; None where
+    there are none.
     """
 
     rank: int
     target: str
     predictability: float | None
     score: float | None
+    score_shrunk: float | None
+    score_with_suspect: float | None
     score_with_quarantined: float | None
     selected: bool
     reason: str

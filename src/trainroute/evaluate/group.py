@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from trainroute.config import Config
 from trainroute.evaluate.design import LabelColumns, Scale
+from trainroute.evaluate.leakage import Quarantine
 from trainroute.evaluate.linear import masks
 from trainroute.evaluate.scoring import TargetScores, score_target
 from trainroute.evaluate.selection import select, strength
@@ -26,8 +27,10 @@ class TargetEvidence:
     Attributes
     ----------
     scores : TargetScores
-    score_with_quarantined : float
-        Pooled score with the excluded features; NaN where none was excluded.
+    horizon_steps : int
+        How many of the panel's timestamps a label spans, as a median.
+    score_with_suspect, score_with_quarantined : float
+        Pooled score with the excluded SUSPECT features, and with all excluded ones; NaN where there are none.
     stability : dict
         By symbol; None is the pool.
     latest : dict
@@ -41,6 +44,8 @@ class TargetEvidence:
 
     target: Target
     scores: TargetScores
+    horizon_steps: int
+    score_with_suspect: float
     score_with_quarantined: float
     stability: dict[str | None, Stability]
     latest: dict[Key, Snapshot]
@@ -76,17 +81,15 @@ class GroupInput:
 
 
 def evaluate_group(
-    data: GroupInput, allowed: NDArray[np.bool_], top_m: int, config: Config, earlier: EarlierSnapshots
+    data: GroupInput, kept_apart: Quarantine, top_m: int, config: Config, earlier: EarlierSnapshots
 ) -> list[TargetEvidence]:
-    """Measure the targets of one group.
-
-    Parameters
-    ----------
-    allowed : ndarray of shape (n_targets of the group, n_features), bool
-    """
+    """Measure the targets of one group on the features that the quarantine leaves them."""
+    own = list(data.group.targets)
+    allowed, not_blocked = kept_apart.allowed[own], ~kept_apart.blocked[own]
     rows = test_rows(data.panel, data.group, data.split)
     scores = _scores(data, rows, allowed, top_m)
-    with_quarantined = _pooled_scores_with_all(data, rows, allowed, top_m)
+    with_suspect = _pooled_scores_with(data, rows, allowed, allowed | not_blocked, top_m)
+    with_all = _pooled_scores_with(data, rows, allowed, np.ones_like(allowed), top_m)
     training = data.all_training()
     pooled = training.pooled()
     chosen = select(pooled, data.owner, allowed, top_m)
@@ -96,7 +99,9 @@ def evaluate_group(
         TargetEvidence(
             target=target,
             scores=scores[i],
-            score_with_quarantined=with_quarantined[i],
+            horizon_steps=_horizon_steps(data),
+            score_with_suspect=with_suspect[i],
+            score_with_quarantined=with_all[i],
             stability=stability[i],
             latest=latest[i],
             features=tuple(int(f) for f in np.argsort(-merit[i], kind="stable") if chosen[i, f]),
@@ -132,12 +137,14 @@ def _scores(data: GroupInput, rows: TestRows, allowed: NDArray[np.bool_], top_m:
     return scores
 
 
-def _pooled_scores_with_all(data: GroupInput, rows: TestRows, allowed: NDArray[np.bool_], top_m: int) -> list[float]:
-    """Pooled scores without quarantine, of the targets that have excluded features; NaN for the others."""
-    if allowed.all():
+def _pooled_scores_with(
+    data: GroupInput, rows: TestRows, allowed: NDArray[np.bool_], more: NDArray[np.bool_], top_m: int
+) -> list[float]:
+    """Pooled scores with ``more`` features than are allowed; NaN for the targets where these are the same."""
+    same = (more == allowed).all(1)
+    if same.all():
         return [float("nan")] * len(data.targets)
-    free = _scores(data, rows, np.ones_like(allowed), top_m)
-    return [float("nan") if allowed[i].all() else s.score for i, s in enumerate(free)]
+    return [float("nan") if same[i] else found.score for i, found in enumerate(_scores(data, rows, more, top_m))]
 
 
 def _outcome(data: GroupInput, rows: TestRows, target: int) -> NDArray[np.float64]:

@@ -34,16 +34,19 @@ def target_posteriors(scores: TargetScores) -> TargetPosteriors:
 
 def pooled_posterior(scores: list[TargetScores]) -> GroupPosterior:
     """Shrink the pooled scores over all targets considered, so that the luckiest of a hundred does not pass by luck."""
-    value = np.array([s.score for s in scores])
-    se = np.array([s.score_interval.se for s in scores])
-    return group_posterior(*_with_evidence(value, se), null=0.5)
+    return group_posterior(
+        np.array([s.score if s.pooled_measured else np.nan for s in scores]),
+        np.array([s.score_interval.se if s.pooled_measured else np.nan for s in scores]),
+        degrees=np.array([s.score_degrees for s in scores]),
+        null=0.5,
+    )
 
 
 def _posterior(side: SideScores, *, null: float) -> GroupPosterior:
-    value, se = _with_evidence(side.value, side.se)
-    return group_posterior(value, se, common_se=side.common_se, null=null)
-
-
-def _with_evidence(value: Floats, se: Floats) -> tuple[Floats, Floats]:
-    known = np.isfinite(value) & np.isfinite(se) & (se > 0)
-    return np.where(known, value, np.nan), np.where(known, se, np.nan)
+    return group_posterior(
+        np.where(side.measured, side.value, np.nan),
+        np.where(side.measured, side.se, np.nan),
+        common_se=side.common_se,
+        degrees=side.degrees,
+        null=null,
+    )

@@ -22,7 +22,7 @@ def rank(
     merit = {
         item.target.name: round(posteriors[item.target.name].predictability(item.scores.weight), 6)
         for item in found
-        if item.features and item.scores.weight.sum() > 0
+        if item.features and item.scores.pooled_measured
     }
     shrunk = {item.target.name: float(pooled.mean[i]) for i, item in enumerate(found)}
     ordered = sorted(found, key=lambda item: (-merit.get(item.target.name, -1.0), item.target.name))
@@ -35,7 +35,9 @@ def rank(
                 rank=place,
                 target=name,
                 predictability=merit.get(name),
-                score=_number(shrunk[name] if name in merit else math.nan),
+                score=_number(item.scores.score),
+                score_shrunk=_number(shrunk[name] if name in merit else math.nan),
+                score_with_suspect=_number(item.score_with_suspect),
                 score_with_quarantined=_number(item.score_with_quarantined),
                 selected=selected,
                 reason=_reason(place, top_n, measured=name in merit),

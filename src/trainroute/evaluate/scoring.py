@@ -21,13 +21,12 @@ from trainroute.metrics import (
     block_length,
     block_totals,
     common_standard_error,
-    grouped_concordance,
+    degrees_of_freedom,
     interval,
-    multiclass_concordance,
     standard_errors,
+    task_concordance,
 )
 from trainroute.panel import Target
-from trainroute.records.vocabulary import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +39,8 @@ class SideScores:
         NaN where a symbol has no comparable pair.
     totals : ndarray of shape (n_symbols, n_blocks)
         Influence summed over blocks of whole dates.
+    degrees : ndarray of shape (n_symbols,)
+        Degrees of freedom of ``se``.
     common_se : float
         Standard error that all symbols share.
     """
@@ -47,7 +48,20 @@ class SideScores:
     value: Floats
     se: Floats
     totals: Floats
+    degrees: Floats
     common_se: float
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Whether a symbol's value has an error: no error, or one of 0, is no evidence."""
+        known: NDArray[np.bool_] = np.isfinite(self.value) & np.isfinite(self.se) & (self.se > 0)
+        return known
+
+    @property
+    def flat(self) -> NDArray[np.bool_]:
+        """Whether a symbol has a value that nothing influences: its predictions do not vary, which is no skill."""
+        still: NDArray[np.bool_] = np.isfinite(self.value) & ~self.totals.any(1)
+        return still
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +79,14 @@ class TargetScores:
     weight: Floats
     score: float
     score_interval: Interval
+    score_degrees: float
     within_date: float
+
+    @property
+    def pooled_measured(self) -> bool:
+        """Whether the pooled score has an error: no error, or one of 0, is no evidence."""
+        se = self.score_interval.se
+        return bool(np.isfinite(self.score) and np.isfinite(se) and se > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +128,8 @@ def score_target(
             value=values,
             se=standard_errors(totals, n_folds=rows.n_folds),
             totals=totals,
-            common_se=common_standard_error(totals, weight),
+            degrees=degrees_of_freedom(totals, n_folds=rows.n_folds),
+            common_se=common_standard_error(totals, weight, n_folds=rows.n_folds),
         )
 
     weight, own_weight = cs.weight.sum(1), own.weight.sum(1)
@@ -128,21 +150,9 @@ def score_target(
         weight=weight,
         score=score,
         score_interval=interval(score, share @ pooled_side.totals, n_folds=rows.n_folds),
+        score_degrees=float(degrees_of_freedom((share @ pooled_side.totals)[None], n_folds=rows.n_folds)[0]),
         within_date=_within_date(target, pooled, outcome, rows),
     )
-
-
-def measure(
-    target: Target,
-    prediction: NDArray[np.floating],
-    outcome: NDArray[np.float64],
-    group: NDArray[np.int64],
-    n_groups: int,
-) -> GroupedConcordance:
-    """Concordance of a target's predictions within groups, whatever its task."""
-    if target.task is Task.MULTICLASS:
-        return multiclass_concordance(prediction, outcome, target.classes, group, n_groups)
-    return grouped_concordance(prediction[:, 0], outcome, group, n_groups)
 
 
 def _cells(
@@ -152,7 +162,7 @@ def _cells(
     rows: TestRows,
     valid: NDArray[np.bool_] | None = None,
 ) -> _Cells:
-    result = measure(target, prediction, outcome, rows.cell, rows.n_symbols * rows.n_folds)
+    result = task_concordance(prediction, outcome, rows.cell, rows.n_symbols * rows.n_folds, classes=target.classes)
     weight = np.divide(result.pairs, result.rows, out=np.zeros_like(result.pairs), where=result.rows > 0)
     weight = weight.reshape(rows.n_symbols, rows.n_folds)
     return _Cells(result=result, weight=weight if valid is None else np.where(valid, weight, 0.0))
@@ -194,6 +204,6 @@ def _within_date(
     if rows.n_symbols < 2 or len(rows.time) == 0:  # noqa: PLR2004 - a pair of symbols
         return float("nan")
     dates, group = np.unique(rows.time, return_inverse=True)
-    result = measure(target, prediction, outcome, group, len(dates))
+    result = task_concordance(prediction, outcome, group, len(dates), classes=target.classes)
     weight = np.divide(result.pairs, result.rows, out=np.zeros_like(result.pairs), where=result.rows > 0)
     return _weighted_mean(result.score, weight)

@@ -5,6 +5,7 @@ from trainroute.metrics.concordance import (
     concordance,
     grouped_concordance,
     multiclass_concordance,
+    task_concordance,
 )
 from trainroute.metrics.effective import effective_windows, non_overlapping_events
 from trainroute.metrics.intervals import (
@@ -38,4 +39,5 @@ __all__ = [
     "multiclass_concordance",
     "non_overlapping_events",
     "standard_errors",
+    "task_concordance",
 ]

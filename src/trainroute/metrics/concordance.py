@@ -52,6 +52,25 @@ class GroupedConcordance:
     influence: Float
 
 
+def task_concordance(
+    prediction: ArrayLike, outcome: ArrayLike, group: ArrayLike, n_groups: int, *, classes: ArrayLike = ()
+) -> GroupedConcordance:
+    """Score predictions of any task: one column of scores, or one per class.
+
+    Parameters
+    ----------
+    prediction : array-like of shape (n_rows,), (n_rows, 1) or (n_rows, n_classes)
+    outcome, group, n_groups
+        As for ``grouped_concordance``.
+    classes : array-like of shape (n_classes,)
+        The outcome that each column stands for; only for more than one column.
+    """
+    columns = np.asarray(prediction)
+    if columns.ndim > 1 and columns.shape[1] > 1:
+        return multiclass_concordance(columns, outcome, classes, group, n_groups)
+    return grouped_concordance(columns.reshape(len(columns)), outcome, group, n_groups)
+
+
 def concordance(prediction: ArrayLike, outcome: ArrayLike) -> float:
     """Share of pairs with different outcomes that the prediction puts in order.
 

@@ -38,6 +38,13 @@ class LeakContext:
         chosen = np.unique(np.linspace(0, n - 1, min(n, MAX_SYMBOLS)).round().astype(int))
         return tuple(self.panel.rows[i] for i in chosen)
 
+    def labels(self, rows: SymbolRows, part: slice) -> NDArray[np.float32]:
+        """Return the labels of some rows; NaN where the label's window reaches into the holdout."""
+        last = len(self.split.boundaries) - 1
+        reaches = self.split.usable_from(rows.label_end[part]) > last
+        horizon = [target.horizon_index for target in self.panel.targets]
+        return np.where(reaches[:, horizon], np.float32(np.nan), rows.targets[part])
+
     def before_holdout(self, rows: SymbolRows) -> slice:
         """Return the rows of a symbol that lie before the holdout."""
         cut = int(np.searchsorted(self.panel.timestamps, self.split.boundaries[-1]))

@@ -36,7 +36,7 @@ class NearCopies(LeakCheck):
         for rows in context.sampled_rows():
             end = context.before_holdout(rows).stop
             latest = slice(max(0, end - _MAX_ROWS), end)
-            features, labels = _Ranked.of(rows.features[latest]), _Ranked.of(rows.targets[latest])
+            features, labels = _Ranked.of(rows.features[latest]), _Ranked.of(context.labels(rows, latest))
             for horizon in sorted({t.horizon_bars for t in context.panel.targets}):
                 for found in self._compare(context, rows.symbol, features, labels, horizon):
                     known = best.get(found.feature)

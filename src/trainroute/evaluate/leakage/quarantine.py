@@ -19,12 +19,15 @@ class Quarantine:
 
     Attributes
     ----------
-    allowed : ndarray of shape (n_targets, n_features), bool
+    allowed, blocked, suspected : ndarray of shape (n_targets, n_features), bool
+        ``blocked``: a check found proof. ``suspected``: a check found a reason, and nobody vouched for the feature.
     accepted : tuple of str
         SUSPECT features that the config vouches for.
     """
 
     allowed: NDArray[np.bool_]
+    blocked: NDArray[np.bool_]
+    suspected: NDArray[np.bool_]
     accepted: tuple[str, ...]
 
     def excluded(self, target: int, features: Sequence[str]) -> tuple[str, ...]:
@@ -50,16 +53,17 @@ def quarantine(panel: Panel, findings: Sequence[LeakFinding], config: Config) ->
     if not config.routing.require_safe_features_only:
         tolerated |= {LeakageStatus.SUSPECT, LeakageStatus.UNKNOWN}
     tolerated -= {LeakageStatus.BLOCKED}
-    allowed = np.ones((len(panel.targets), len(panel.features)), np.bool_)
+    shape = len(panel.targets), len(panel.features)
+    blocked, suspected, excluded = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     column = {name: i for i, name in enumerate(panel.features)}
     row = {target.name: i for i, target in enumerate(panel.targets)}
     accepted = set()
     for finding in findings:
-        if finding.status in tolerated:
-            continue
         if finding.status is LeakageStatus.SUSPECT and finding.feature in config.leakage.accept:
             accepted.add(finding.feature)
             continue
-        targets = slice(None) if finding.target is None else row[finding.target]
-        allowed[targets, column[finding.feature]] = False
-    return Quarantine(allowed=allowed, accepted=tuple(sorted(accepted)))
+        where = slice(None) if finding.target is None else row[finding.target], column[finding.feature]
+        blocked[where] |= finding.status is LeakageStatus.BLOCKED
+        suspected[where] |= finding.status is LeakageStatus.SUSPECT
+        excluded[where] |= finding.status not in tolerated
+    return Quarantine(allowed=~excluded, blocked=blocked, suspected=suspected, accepted=tuple(sorted(accepted)))

@@ -34,7 +34,7 @@ class SkillSize(LeakCheck):
         sampled = context.sampled_rows()
         for s, rows in enumerate(sampled):
             before = context.before_holdout(rows)
-            x, y = rows.features[before, feature], rows.targets[before, position]
+            x, y = rows.features[before, feature], context.labels(rows, before)[:, position]
             known = ~(np.isnan(x) | np.isnan(y))
             values.append(x[known])
             labels.append(y[known])
