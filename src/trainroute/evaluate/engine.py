@@ -155,6 +155,7 @@ class _Engine:
             leakage=tuple(findings),
             snapshots=latest_frame(latest, self.panel.features, int(self.panel.timestamps[-1])),
             earlier_snapshots=earlier.sources,
+            basis=earlier.basis,
         )
 
     def safe_features(self) -> dict[str, FeatureSet]:

@@ -53,12 +53,26 @@ class FeatureImportance(Record, frozen=True, kw_only=True):
     strength: float
 
 
+class SnapshotBasis(Record, frozen=True, kw_only=True):
+    """Which snapshots of earlier runs could count for a measurement.
+
+    ``eligible``: file name to hash of its content. ``data_end`` and ``shortest_horizon`` in µs. Evidence holds as long
+    as the same files are eligible.
+    """
+
+    fingerprint: str
+    data_end: int
+    shortest_horizon: int
+    eligible: dict[str, str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """The result of `evaluate_panel`.
 
     ``importances``: per target the selected features, strongest first. ``snapshots``: this run's latest, for runs to
-    come; ``earlier_snapshots``: the files of earlier runs that the stability was measured against.
+    come; ``earlier_snapshots``: the files of earlier runs that the stability was measured against, of those that
+    ``basis`` names.
     """
 
     candidates: Candidates
@@ -68,4 +82,5 @@ class Evidence:
     leakage: tuple[LeakFinding, ...]
     snapshots: pl.DataFrame
     earlier_snapshots: tuple[str, ...]
+    basis: SnapshotBasis
     from_cache: bool = False

@@ -5,6 +5,8 @@ run counts for a target only if its data end at least the target's horizon befor
 count twice; spans that share time are never compared (`stability.classify`).
 """
 
+import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,8 +16,10 @@ import numpy as np
 import polars as pl
 
 from trainroute.errors import DataError
+from trainroute.evaluate.evidence import SnapshotBasis
 from trainroute.evaluate.stability import Snapshot
-from trainroute.panel import Panel, Target
+from trainroute.panel import Panel
+from trainroute.records.artifacts import write_atomically
 
 MAX_EARLIER_RUNS = 5
 _FILE_VERSION = 1
@@ -36,10 +40,11 @@ Key = tuple[str, str | None]
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierSnapshots:
-    """Snapshots of earlier runs, by (target, symbol or None), and the names of the files that they came from."""
+    """Snapshots of earlier runs, by (target, symbol or None), the files that they came from, and those that could."""
 
     by_key: dict[Key, list[Snapshot]]
     sources: tuple[str, ...]
+    basis: SnapshotBasis
 
 
 def snapshot_directory(output_dir: Path) -> Path:
@@ -47,10 +52,23 @@ def snapshot_directory(output_dir: Path) -> Path:
     return output_dir / "METRICS" / "snapshots"
 
 
-def earlier_files(output_dir: Path, fingerprint: str) -> tuple[Path, ...]:
-    """Return the snapshot files of runs over other data, sorted by name."""
-    own = _file_name(fingerprint)
-    return tuple(sorted(p for p in snapshot_directory(output_dir).glob("*.parquet") if p.name != own))
+def eligible_files(output_dir: Path, fingerprint: str, data_end: int, shortest_horizon: int) -> dict[str, str]:
+    """Return the snapshot files that may count for data that end at ``data_end`` (µs), with hashes of their content.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Of this run's own data, whose file never counts.
+    shortest_horizon : int
+        The shortest horizon of this run's targets (µs).
+    """
+    files = sorted(p for p in snapshot_directory(output_dir).glob("*.parquet") if p.name != _file_name(fingerprint))
+    ends = {path: _read(path)["data_end"].max() for path in files}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path, end in ends.items()
+        if isinstance(end, int) and end + shortest_horizon <= data_end
+    }
 
 
 def read_earlier(output_dir: Path, panel: Panel) -> EarlierSnapshots:
@@ -62,20 +80,26 @@ def read_earlier(output_dir: Path, panel: Panel) -> EarlierSnapshots:
         If a snapshot file cannot be read or has another layout.
     """
     data_end = int(panel.timestamps[-1])
-    frames = [(path, _read(path)) for path in earlier_files(output_dir, panel.fingerprint)]
-    eligible = [(int(f["data_end"][0]), path.name, f) for path, f in frames if len(f) and f["data_end"][0] < data_end]
-    eligible = sorted(eligible, key=lambda item: item[:2])[-MAX_EARLIER_RUNS:]
+    horizons = {t.name: t.horizon_us for t in panel.targets}
+    shortest = min(horizons.values())
+    basis = SnapshotBasis(
+        fingerprint=panel.fingerprint,
+        data_end=data_end,
+        shortest_horizon=shortest,
+        eligible=eligible_files(output_dir, panel.fingerprint, data_end, shortest),
+    )
+    frames = [(name, _read(snapshot_directory(output_dir) / name)) for name in basis.eligible]
+    eligible = sorted(((int(f["data_end"][0]), name, f) for name, f in frames), key=lambda item: item[:2])
     by_key: dict[Key, list[Snapshot]] = {}
     used = []
-    horizons = {t.name: t.horizon_us for t in panel.targets}
-    for end, name, frame in eligible:
+    for end, name, frame in eligible[-MAX_EARLIER_RUNS:]:
         fitting = [target for target, horizon in horizons.items() if end + horizon <= data_end]
         kept = frame.filter(pl.col("target").is_in(fitting) & pl.col("feature").is_in(panel.features))
         if len(kept):
             used.append(name)
         for key, snapshot in _snapshots(kept, panel.features):
             by_key.setdefault(key, []).append(snapshot)
-    return EarlierSnapshots(by_key=by_key, sources=tuple(used))
+    return EarlierSnapshots(by_key=by_key, sources=tuple(used), basis=basis)
 
 
 def latest_frame(latest: Mapping[Key, Snapshot], features: Sequence[str], data_end: int) -> pl.DataFrame:
@@ -100,23 +124,20 @@ def latest_frame(latest: Mapping[Key, Snapshot], features: Sequence[str], data_e
 
 
 def write_latest(frame: pl.DataFrame, output_dir: Path, fingerprint: str) -> None:
-    """Write this run's latest snapshots for runs to come."""
-    directory = snapshot_directory(output_dir)
-    directory.mkdir(parents=True, exist_ok=True)
-    temporary = directory / f".{_file_name(fingerprint)}.tmp"
-    frame.write_parquet(temporary)
-    temporary.replace(directory / _file_name(fingerprint))
+    """Write this run's latest snapshots for runs to come; those of other targets of the same data stay."""
+    path = snapshot_directory(output_dir) / _file_name(fingerprint)
+    if path.is_file():
+        others = _read(path).filter(~pl.col("target").is_in(frame["target"].unique().to_list()))
+        frame = pl.concat([others, frame]).sort("target", maintain_order=True)
+    content = io.BytesIO()
+    frame.write_parquet(content)
+    write_atomically(path, content.getvalue())
 
 
 def spans(n_blocks: int, count: int) -> list[tuple[int, int]]:
     """Cut the blocks before the holdout into ``count`` successive spans of (first, last + 1) block."""
     edges = np.linspace(0, n_blocks, min(count, n_blocks) + 1).round().astype(int)
     return [(int(a), int(b)) for a, b in pairwise(edges)]
-
-
-def window_count(rows: float, target: Target) -> float:
-    """Independent label windows in so many rows."""
-    return rows / target.horizon_bars
 
 
 def _file_name(fingerprint: str) -> str:

@@ -1,8 +1,8 @@
 """Evidence on disk: the METRICS files for people and later stages, and the cache that a second run is served from.
 
-A cache entry is ``METRICS/cache/<key>/``; its key covers the data, every setting that evidence depends on, the code
-that measures, and the snapshots of earlier runs. An entry is renamed into place when it is whole; one that cannot be
-read is measured again.
+A cache entry is ``METRICS/cache/<key>/``; its key covers the data, every setting that evidence depends on, and the code
+that measures; it holds while the same snapshots of earlier runs are eligible. An entry is renamed into place when it
+is whole; one that cannot be read is measured again.
 """
 
 import hashlib
@@ -23,9 +23,10 @@ from trainroute.evaluate.evidence import (
     Evidence,
     FeatureImportance,
     LeakFinding,
+    SnapshotBasis,
     TargetRank,
 )
-from trainroute.evaluate.snapshots import earlier_files, write_latest
+from trainroute.evaluate.snapshots import eligible_files, write_latest
 from trainroute.records.artifacts import content_id, read_json_artifact, write_json_artifact
 from trainroute.records.candidates import COLUMNS, Candidates
 from trainroute.records.candidates_io import write_candidates
@@ -43,6 +44,7 @@ class _Summary(Record, frozen=True, kw_only=True):
     importances: dict[str, tuple[FeatureImportance, ...]]
     leakage: tuple[LeakFinding, ...]
     earlier_snapshots: tuple[str, ...]
+    basis: SnapshotBasis
 
 
 def evidence_key(
@@ -54,10 +56,8 @@ def evidence_key(
     features: Sequence[str] | None,
     top_n_targets: int | None,
     top_m_features: int | None,
-    output_dir: Path,
 ) -> str:
     """Return the cache key of one measurement."""
-    earlier = [path.name for path in earlier_files(output_dir, fingerprint)]
     asked = {
         "symbols": None if symbols is None else sorted(symbols),
         "targets": None if targets is None else sorted(targets),
@@ -65,12 +65,12 @@ def evidence_key(
         "top_n_targets": top_n_targets,
         "top_m_features": top_m_features,
     }
-    parts = [fingerprint, config.evidence_hash, asked, earlier, __version__, _code_digest(), EVIDENCE_SCHEMA_VERSION]
+    parts = [fingerprint, config.evidence_hash, asked, __version__, _code_digest(), EVIDENCE_SCHEMA_VERSION]
     return content_id(parts, length=32)
 
 
 def cached_evidence(output_dir: Path, key: str) -> Evidence | None:
-    """Return the evidence stored under a key, or None where there is none that can be read."""
+    """Return the evidence stored under a key; None where there is none that can be read and still holds."""
     folder = _cache(output_dir, key)
     if not folder.is_dir():
         return None
@@ -81,6 +81,9 @@ def cached_evidence(output_dir: Path, key: str) -> Evidence | None:
     except (PlanError, OSError, pl.exceptions.PolarsError, msgspec.ValidationError):
         shutil.rmtree(folder)
         return None
+    basis = summary.basis
+    if eligible_files(output_dir, basis.fingerprint, basis.data_end, basis.shortest_horizon) != basis.eligible:
+        return None
     return Evidence(
         candidates=Candidates(frame=candidates, provided=frozenset(COLUMNS)),
         feature_sets=summary.feature_sets,
@@ -89,11 +92,12 @@ def cached_evidence(output_dir: Path, key: str) -> Evidence | None:
         leakage=summary.leakage,
         snapshots=snapshots,
         earlier_snapshots=summary.earlier_snapshots,
+        basis=basis,
         from_cache=True,
     )
 
 
-def write_evidence(evidence: Evidence, output_dir: Path, key: str, *, fingerprint: str) -> None:
+def write_evidence(evidence: Evidence, output_dir: Path, key: str) -> None:
     """Write the METRICS files, this run's snapshots, and the cache entry."""
     metrics = output_dir / "METRICS"
     write_candidates(evidence.candidates, metrics)
@@ -105,7 +109,7 @@ def write_evidence(evidence: Evidence, output_dir: Path, key: str, *, fingerprin
         "feature_sets": evidence.feature_sets,
     }
     write_json_artifact(metrics / "leakage.json", leakage)
-    write_latest(evidence.snapshots, output_dir, fingerprint)
+    write_latest(evidence.snapshots, output_dir, evidence.basis.fingerprint)
     if not evidence.from_cache:
         _write_cache(evidence, _cache(output_dir, key))
 
@@ -146,6 +150,7 @@ def _write_cache(evidence: Evidence, folder: Path) -> None:
         importances=evidence.importances,
         leakage=evidence.leakage,
         earlier_snapshots=evidence.earlier_snapshots,
+        basis=evidence.basis,
     )
     write_json_artifact(beside / "summary.json", msgspec.to_builtins(summary))
     shutil.rmtree(folder, ignore_errors=True)

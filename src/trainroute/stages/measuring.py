@@ -97,7 +97,6 @@ def measure(
         features=choice.features,
         top_n_targets=choice.top_n_targets,
         top_m_features=choice.top_m_features,
-        output_dir=output_dir,
     )
     evidence, panel = None if force_refresh else cached_evidence(output_dir, key), None
     if evidence is not None:
@@ -122,7 +121,7 @@ def measure(
             git_commit=git_commit(),
             progress=progress,
         )
-    write_evidence(evidence, output_dir, key, fingerprint=fingerprint)
+    write_evidence(evidence, output_dir, key)
     return evidence, panel
 
 

@@ -153,9 +153,9 @@ def test_the_cache_gives_back_the_same_evidence_and_its_key_covers_what_matters(
     evidence: Evidence, tmp_path: Path
 ) -> None:
     asked = {"symbols": None, "targets": None, "features": None, "top_n_targets": 2, "top_m_features": None}
-    key = evidence_key("data", Config(), output_dir=tmp_path, **asked)
+    key = evidence_key("data", Config(), **asked)
     assert cached_evidence(tmp_path, key) is None
-    write_evidence(evidence, tmp_path, key, fingerprint="data")
+    write_evidence(evidence, tmp_path, key)
     again = cached_evidence(tmp_path, key)
     assert again is not None
     assert again.from_cache
@@ -166,12 +166,12 @@ def test_the_cache_gives_back_the_same_evidence_and_its_key_covers_what_matters(
         evidence.feature_sets,
         evidence.leakage,
     )
-    assert evidence_key("data", Config(), output_dir=tmp_path, **asked) == key
+    assert evidence_key("data", Config(), **asked) == key
     others = [
-        evidence_key("other", Config(), output_dir=tmp_path, **asked),
-        evidence_key("data", parse_config("holdout: {fraction: 0.2}", ""), output_dir=tmp_path, **asked),
-        evidence_key("data", Config(), output_dir=tmp_path, **{**asked, "top_n_targets": 3}),
-        evidence_key("data", Config(), output_dir=tmp_path, **{**asked, "symbols": ["A"]}),
+        evidence_key("other", Config(), **asked),
+        evidence_key("data", parse_config("holdout: {fraction: 0.2}", ""), **asked),
+        evidence_key("data", Config(), **{**asked, "top_n_targets": 3}),
+        evidence_key("data", Config(), **{**asked, "symbols": ["A"]}),
     ]
     assert len({key, *others}) == 5
     written = read_candidates(tmp_path / "METRICS" / "routing_candidates.parquet")
@@ -179,7 +179,7 @@ def test_the_cache_gives_back_the_same_evidence_and_its_key_covers_what_matters(
 
 
 def test_a_damaged_cache_entry_is_measured_again(evidence: Evidence, tmp_path: Path) -> None:
-    write_evidence(evidence, tmp_path, "k", fingerprint="data")
+    write_evidence(evidence, tmp_path, "k")
     summary = tmp_path / "METRICS" / "cache" / "k" / "summary.json"
     summary.write_bytes(summary.read_bytes()[:-100])
     assert cached_evidence(tmp_path, "k") is None
@@ -200,7 +200,7 @@ def test_snapshots_of_an_earlier_run_count_once_the_data_go_on(panel: Panel, tmp
         return replace(panel, rows=rows, timestamps=panel.timestamps[:n], fingerprint=f"until{n}")
 
     first = measure(until(1200), tmp_path)
-    write_evidence(first, tmp_path, "first", fingerprint="until1200")
+    write_evidence(first, tmp_path, "first")
     assert measure(until(1200), tmp_path).earlier_snapshots == ()
     assert measure(until(1203), tmp_path).earlier_snapshots == ()
     later = measure(until(1500), tmp_path)
@@ -214,3 +214,81 @@ def test_no_feature_or_no_target_is_an_error(panel: Panel, tmp_path: Path) -> No
         measure(replace(panel, features=()), tmp_path)
     with pytest.raises(EvidenceError, match="no target is left"):
         measure(replace(panel, targets=()), tmp_path)
+
+
+def test_a_run_over_other_symbols_does_not_spoil_the_cache_and_new_history_does(panel: Panel, tmp_path: Path) -> None:
+    write_evidence(measure(panel, tmp_path), tmp_path, "all")
+    some = replace(panel, rows=panel.rows[:8], fingerprint="some")
+    write_evidence(measure(some, tmp_path), tmp_path, "some")
+    assert cached_evidence(tmp_path, "all") is not None
+    longer = replace(panel, timestamps=panel.timestamps - 10**12, fingerprint="older")
+    shifted = tuple(replace(r, label_end=r.label_end - 10**12) for r in panel.rows)
+    write_evidence(measure(replace(longer, rows=shifted), tmp_path), tmp_path, "older")
+    assert cached_evidence(tmp_path, "all") is None
+
+
+def test_snapshots_of_other_targets_of_the_same_data_stay(panel: Panel, tmp_path: Path) -> None:
+    one = replace(
+        panel, targets=panel.targets[:1], rows=tuple(replace(r, targets=r.targets[:, :1]) for r in panel.rows)
+    )
+    write_evidence(measure(panel, tmp_path), tmp_path, "all")
+    write_evidence(measure(one, tmp_path), tmp_path, "one")
+    (path,) = (tmp_path / "METRICS" / "snapshots").glob("*.parquet")
+    assert set(pl.read_parquet(path)["target"]) == {t.name for t in panel.targets}
+
+
+def test_a_symbol_whose_features_are_all_missing_has_no_skill_of_its_own(panel: Panel, tmp_path: Path) -> None:
+    empty = replace(panel.rows[0], features=np.full_like(panel.rows[0].features, np.nan))
+    evidence = measure(replace(panel, rows=(empty, *panel.rows[1:])), tmp_path)
+    row = local_rows(evidence, "y_pooled_5d").filter(pl.col("symbol") == "S000").to_dicts()[0]
+    assert row["score_shrunk"] is None
+    assert row["p_skill"] is None
+    assert row["p_local_better"] is None
+    assert row["delta_local_se"] is None
+    assert row["failed_model_families"] == row["attempted_model_families"]
+    assert row["cs_score_shrunk"] == 0.5
+    assert row["p_cs_skill"] == 0.0
+
+
+def test_a_symbol_without_test_rows_has_the_prior_predictive_of_the_pool(panel: Panel, tmp_path: Path) -> None:
+    late = panel.rows[0]
+    start = 1400
+    young = replace(
+        late,
+        time_index=late.time_index[start:],
+        features=late.features[start:],
+        targets=late.targets[start:],
+        label_end=late.label_end[start:],
+    )
+    evidence = measure(replace(panel, rows=(young, *panel.rows[1:])), tmp_path)
+    row = local_rows(evidence, "y_pooled_5d").filter(pl.col("symbol") == "S000").to_dicts()[0]
+    assert row["p_skill"] is None
+    assert row["p_cs_skill"] > 0.8
+
+
+def test_a_suspect_feature_in_use_makes_its_target_suspect(panel: Panel, tmp_path: Path) -> None:
+    named = replace(panel, features=("next_f0", *panel.features[1:]))
+    careless = parse_config("routing: {require_safe_features_only: false}", "test")
+    used = pooled_rows(measure(named, tmp_path, careless))["y_pooled_5d"]
+    assert used["leakage_status"] == "SUSPECT"
+    accepted = parse_config("leakage: {accept: [next_f0]}", "test")
+    assert pooled_rows(measure(named, tmp_path, accepted))["y_pooled_5d"]["leakage_status"] == "SAFE"
+
+
+def test_what_suspect_features_cost_is_told_apart_from_what_leaks_gave(panel: Panel, tmp_path: Path) -> None:
+    rows = tuple(replace(r, features=np.c_[r.features[:, :-1], r.targets[:, 3]].astype(np.float32)) for r in panel.rows)
+    both = replace(panel, rows=rows, features=("next_f0", *panel.features[1:]))
+    place = next(p for p in measure(both, tmp_path).ranking if p.target == "y_noise_5d")
+    assert place.score is not None
+    assert place.score_with_suspect is not None
+    assert abs(place.score_with_suspect - place.score) < 0.03
+    assert place.score_with_quarantined is not None
+    assert place.score_with_quarantined > 0.9
+
+
+def test_the_pool_counts_dates_and_not_rows(evidence: Evidence, panel: Panel) -> None:
+    pooled = pooled_rows(evidence)["y_noise_5d"]
+    one = local_rows(evidence, "y_noise_5d").to_dicts()[0]
+    assert pooled["n_eff"] == one["n_eff"]
+    assert one["minority_events"] <= pooled["minority_events"] <= one["n_eff"] + 1  # type: ignore[operator]
+    assert pooled["sample_size"] == one["sample_size"] * len(panel.rows)

@@ -138,3 +138,13 @@ def test_accepting_a_feature_that_does_not_exist_is_an_error() -> None:
     config = parse_config("leakage: {accept: [nose]}", "test")
     with pytest.raises(ConfigError, match=r"leakage\.accept: no such feature: nose"):
         quarantine(returns_panel(), [], config)
+
+
+def test_no_check_sees_a_label_that_reaches_into_the_holdout() -> None:
+    panel = returns_panel(oracle=lambda rng, y: y + 0.1 * rng.normal(size=len(y)))
+    seen = context(panel)
+    (rows, *_) = panel.rows
+    labels = seen.labels(rows, seen.before_holdout(rows))
+    holdout = seen.split.boundaries[-1]
+    np.testing.assert_array_equal(np.isnan(labels[:, 0]), rows.label_end[: len(labels), 0] >= holdout)
+    assert np.isnan(labels[-1]).all()
