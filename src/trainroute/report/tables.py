@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,7 @@ from trainroute.records.routing import RoutingPlan
 from trainroute.records.vocabulary import RouteState
 
 _WIDTH_WITHOUT_TERMINAL = 120
+_ROOM_FOR_INTERVALS = 110
 _MOST_JOBS_SHOWN = 40
 _MOST_GAPS_SHOWN = 10
 _BYTES_PER_MB = 1 << 20
@@ -23,7 +25,7 @@ _ROUTE_HEADINGS = {
     RouteState.ROUTE_CROSS_SECTIONAL: "pooled",
     RouteState.ROUTE_SYMBOL_SPECIFIC: "local",
     RouteState.ROUTE_BOTH: "both",
-    RouteState.ROUTE_EXPERIMENTAL_ONLY: "experimental",
+    RouteState.ROUTE_EXPERIMENTAL_ONLY: "exper.",
     RouteState.ROUTE_BLOCKED: "blocked",
 }
 
@@ -40,31 +42,43 @@ def print_lines(*lines: str) -> None:
         console.print(Text(line), soft_wrap=True)
 
 
-def routes_table(routing: RoutingPlan) -> Table:
-    """One row per target: the pooled side, and how many symbols have which route."""
-    table = Table(title="Routes: symbols per target", title_justify="left")
+def routes_table(routing: RoutingPlan, *, width: int) -> Table:
+    """One row per target: the pooled side, and how many symbols have which route; intervals where there is room."""
+    roomy = width >= _ROOM_FOR_INTERVALS
+    table = _table("Routes: symbols per target")
     table.add_column("target", overflow="fold")
-    table.add_column("pooled side")
-    table.add_column("pooled score [interval]")
+    table.add_column("pooled side", no_wrap=True)
+    table.add_column("score [interval]" if roomy else "score", no_wrap=True)
     for heading in _ROUTE_HEADINGS.values():
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     counts = _route_counts(routing.pairs)
     for target in routing.targets:
         pooled = routing.cross_sectional(target)
         row = [str(counts.get((target, route.value), "·")) for route in _ROUTE_HEADINGS]
-        score = _scored(pooled.score, pooled.score_ci_low, pooled.score_ci_high)
-        table.add_row(Text(target), pooled.state.value, score, *row)
+        interval = (pooled.score_ci_low, pooled.score_ci_high) if roomy else (None, None)
+        table.add_row(Text(target), pooled.state.value, _scored(pooled.score, *interval), *row)
     table.add_section()
     total = routing.route_counts()
     table.add_row("all", "", "", *(str(total[route] or "·") for route in _ROUTE_HEADINGS))
     return table
 
 
+def _table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+
+
 def jobs_table(plan: TrainingPlan) -> Table:
     """One row per job in the order in which they run; the first of many."""
     shown = plan.jobs[:_MOST_JOBS_SHOWN]
     title = "Jobs" if len(shown) == len(plan.jobs) else f"Jobs: the first {len(shown)} of {len(plan.jobs)}"
-    table = Table(title=title, title_justify="left")
+    table = _table(title)
     for heading in ("job", "route", "priority", "families"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "priority" else "left")
     for job in shown:
@@ -74,7 +88,7 @@ def jobs_table(plan: TrainingPlan) -> Table:
 
 def families_table(report: TrainingReport) -> Table:
     """One row per family: its jobs by how they ended, seconds, peak memory."""
-    table = Table(title="Training: jobs per family", title_justify="left")
+    table = _table("Training: jobs per family")
     table.add_column("family")
     for heading in ("done", "failed", "skipped", "not planned", "seconds", "peak MB"):
         table.add_column(heading, justify="right")
@@ -91,7 +105,7 @@ def families_table(report: TrainingReport) -> Table:
 
 def skill_table(report: TrainingReport) -> Table:
     """One row per route: the score that routing expected, and that on the final holdout."""
-    table = Table(title="Score: expected by routing, realised on the holdout", title_justify="left")
+    table = _table("Score: expected by routing, realised on the holdout")
     table.add_column("route")
     for heading in ("models", "expected", "realised"):
         table.add_column(heading, justify="right")
@@ -106,7 +120,7 @@ def print_summary(
     """Print the closing summary: routes per target, jobs by how they ended, where the files are."""
     console = stdout_console()
     if routing is not None:
-        console.print(routes_table(routing))
+        console.print(routes_table(routing, width=console.width))
     if report is not None and report.families:
         console.print(families_table(report))
         console.print(skill_table(report))
@@ -124,7 +138,7 @@ def print_plan(plan: TrainingPlan, routing: RoutingPlan | None = None) -> None:
         f"families: {', '.join(metadata.model_families)}",
     )
     if routing is not None:
-        console.print(routes_table(routing))
+        console.print(routes_table(routing, width=console.width))
     if plan.jobs:
         console.print(jobs_table(plan))
     summary = plan.summary
