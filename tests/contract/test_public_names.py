@@ -1,7 +1,9 @@
 """The names that users import, pinned; and what importing them costs."""
 
+import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +67,15 @@ def test_importing_is_light(statement: str) -> None:
 @pytest.mark.parametrize("statement", ["import trainroute.pipeline", "import trainroute.families, trainroute.train"])
 def test_model_libraries_are_imported_where_they_are_used(statement: str) -> None:
     assert not _modules_after(statement) & LAZY
+
+
+def test_the_help_page_comes_at_once() -> None:
+    """Processor time, not wall time: other work on the machine does not count."""
+    program = Path(sys.executable).with_name("trainroute")
+    spent = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([program, "--help"], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(spent) <= 0.3, spent
