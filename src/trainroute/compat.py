@@ -170,7 +170,7 @@ def validate_training_plan(training_plan: TrainingPlan | Path | str) -> tuple[bo
     if isinstance(training_plan, TrainingPlan):
         problems = validate_plan(training_plan)
     else:
-        problems = problems_beside(Path(training_plan), load_training_plan(Path(training_plan)))
+        problems = problems_beside(Path(training_plan), load_training_plan(training_plan))
     return not any(problem.severity is Severity.ERROR for problem in problems), [str(problem) for problem in problems]
 
 
@@ -183,7 +183,7 @@ def compare_training_plans(a: TrainingPlan | Path | str, b: TrainingPlan | Path 
         ``added_jobs``, ``removed_jobs``, ``changed_jobs`` (ids), ``changes`` (by id: field, before, after),
         ``plan1_total``, ``plan2_total`` and ``common_jobs`` (counts).
     """
-    before, after = (plan if isinstance(plan, TrainingPlan) else load_training_plan(Path(plan)) for plan in (a, b))
+    before, after = (plan if isinstance(plan, TrainingPlan) else load_training_plan(plan) for plan in (a, b))
     found = compare_plans(before, after).to_dict()
     changed = found.pop("changed_jobs")
     return {
@@ -198,4 +198,4 @@ def compare_training_plans(a: TrainingPlan | Path | str, b: TrainingPlan | Path 
 
 def print_training_plan_summary(path: Path | str) -> None:
     """Print the counts and the jobs of the plan in a directory."""
-    print_plan(load_training_plan(Path(path)))
+    print_plan(load_training_plan(path))

@@ -268,7 +268,7 @@ def train(
         return RunResult(output_dir=output, plan=plan, outcome=outcome)
     plan = load_training_plan(found)
     now = replace(inputs_beside(found), config_hash=settings.config_hash)
-    if plan.metadata.data_fingerprint is not None:
+    if plan.jobs and plan.metadata.data_fingerprint is not None:
         now = replace(now, data_fingerprint=data_fingerprint(data_dir, plan.metadata.symbols))
     for problem in require_fresh(plan, now):
         LOGGER.warning("%s", problem.message)

@@ -3,6 +3,7 @@
 from trainroute.plan.beside import problems_beside, routing_plan_beside
 from trainroute.plan.build import build_training_plan
 from trainroute.plan.compare import FieldChange, JobChange, PlanDiff, compare_plans
+from trainroute.plan.legacy import lists_no_symbols, with_symbols
 from trainroute.plan.load import DEFAULT_OUTPUT, find_training_plan_dir, load_training_plan
 from trainroute.plan.problem import Problem, Severity
 from trainroute.plan.select import (
@@ -15,7 +16,6 @@ from trainroute.plan.select import (
     get_model_families_for_job,
     get_symbol_jobs,
     get_training_plan_summary,
-    why_nothing,
 )
 from trainroute.plan.staleness import ROUTING_PLAN_DIR, PlanInputs, changes_since, inputs_beside, require_fresh
 from trainroute.plan.unplanned import unplanned_jobs, with_feature_sets
@@ -45,13 +45,14 @@ __all__ = [
     "get_symbol_jobs",
     "get_training_plan_summary",
     "inputs_beside",
+    "lists_no_symbols",
     "load_training_plan",
     "problems_beside",
     "require_fresh",
     "routing_plan_beside",
     "unplanned_jobs",
     "validate_plan",
-    "why_nothing",
     "with_feature_sets",
+    "with_symbols",
     "write_training_plan",
 ]

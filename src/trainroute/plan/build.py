@@ -29,7 +29,7 @@ from trainroute.records.plan import (
     TrainingPlanSummary,
 )
 from trainroute.records.plan_io import job_lines, jobs_part, training_plan_id
-from trainroute.records.routing import RoutingPlan
+from trainroute.records.routing import RoutingPlan, trains_pooled
 from trainroute.records.vocabulary import RouteState, TrainingType
 
 
@@ -99,7 +99,8 @@ def build_training_plan(
         model_families=tuple(family.name for family in asked),
         plan_id=plan_id,
     )
-    return TrainingPlan(metadata=metadata, feature_sets=sets, jobs=jobs, summary=_summary(jobs, routing))
+    summary = _summary(jobs, routing, _pairs_without_pool(table, routing))
+    return TrainingPlan(metadata=metadata, feature_sets=sets, jobs=jobs, summary=summary)
 
 
 def _link(table: pl.DataFrame) -> pl.Series:
@@ -126,7 +127,12 @@ def _typed(table: pl.DataFrame) -> tuple[TrainingJob, ...]:
     return tuple(msgspec.json.Decoder(TrainingJob).decode_lines(lines))
 
 
-def _summary(jobs: Sequence[TrainingJob], routing: RoutingPlan) -> TrainingPlanSummary:
+def _pairs_without_pool(table: pl.DataFrame, routing: RoutingPlan) -> int:
+    pooled = table.filter(pl.col("symbol").is_null()).select("target")
+    return routing.pairs.filter(trains_pooled()).join(pooled, on="target", how="anti").height
+
+
+def _summary(jobs: Sequence[TrainingJob], routing: RoutingPlan, pairs_without_pool: int) -> TrainingPlanSummary:
     routes, types = Counter(job.route for job in jobs), Counter(job.training_type for job in jobs)
     priorities = Counter(job.priority for job in jobs)
     causes = routing.pairs.group_by("blocked_by").len().drop_nulls().sort("blocked_by").iter_rows()
@@ -138,4 +144,6 @@ def _summary(jobs: Sequence[TrainingJob], routing: RoutingPlan) -> TrainingPlanS
         total_symbol_jobs=types[TrainingType.SYMBOL_SPECIFIC],
         total_blocked=routing.route_counts()[RouteState.ROUTE_BLOCKED],
         blocked_reasons={cause: int(count) for cause, count in causes},
+        total_pairs=routing.pairs.height,
+        pairs_without_pool=pairs_without_pool,
     )

@@ -33,7 +33,7 @@ _HIGHEST_STRENGTH = 99
 
 
 def requested_jobs(routing: RoutingPlan, planning: PlanningConfig) -> pl.DataFrame:
-    """Return one row per job that the decisions ask for.
+    """Return one row per job that the decisions ask for; a pool that no symbol may teach has none.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def _pooled_jobs(routing: RoutingPlan, planning: PlanningConfig) -> pl.DataFrame
         .group_by("target")
         .agg(pl.col("symbol").sort().alias("training_symbols"))
     )
-    jobs = routing.pooled.join(served, on="target").join(teachers, on="target", how="left").sort("target")
+    jobs = routing.pooled.join(served, on="target").join(teachers, on="target").sort("target")
     lane = pl.col("state") == SignalState.EXPERIMENTAL
     route = pl.when(lane).then(pl.lit(RouteState.ROUTE_EXPERIMENTAL_ONLY.value))
     serves = pl.concat_str(

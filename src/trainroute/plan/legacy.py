@@ -4,7 +4,7 @@ They are read so that nobody has to start over; what a job lacks has its plaines
 of symbols trains on, and serves, all symbols of the data that is trained on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -61,6 +61,20 @@ def is_legacy(parts: Mapping[str, bytes]) -> bool:
 def is_legacy_plan(plan: TrainingPlan) -> bool:
     """Whether a plan was read as a legacy one."""
     return plan.metadata.schema_version == LEGACY_SCHEMA_VERSION
+
+
+def lists_no_symbols(plan: TrainingPlan) -> bool:
+    """Whether a plan is a legacy one with a pooled job, so that the data say whom it serves."""
+    return is_legacy_plan(plan) and any(job.symbol is None for job in plan.jobs)
+
+
+def with_symbols(plan: TrainingPlan, symbols: Sequence[str]) -> TrainingPlan:
+    """Let the pooled jobs of a legacy plan train on, and serve, all ``symbols`` of the data."""
+    pool = JobMetadata(symbols=tuple(symbols), training_symbols=tuple(symbols))
+    jobs = tuple(msgspec.structs.replace(job, metadata=pool) if job.symbol is None else job for job in plan.jobs)
+    known = sorted({*plan.metadata.symbols, *symbols})
+    metadata = msgspec.structs.replace(plan.metadata, symbols=tuple(known))
+    return msgspec.structs.replace(plan, metadata=metadata, jobs=jobs)
 
 
 def read_legacy(parts: Mapping[str, bytes], path: Path) -> TrainingPlan:

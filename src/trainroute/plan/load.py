@@ -43,14 +43,14 @@ def find_training_plan_dir(output_dir: Path | None, given: Path | None) -> Path 
         return given
     root = DEFAULT_OUTPUT if output_dir is None else output_dir
     for place in _PLACES:
-        for directory in (root / place, root.absolute().parent / place):
+        for directory in (root / place, root.resolve().parent / place):
             recover(directory)
             if directory.exists():
                 return directory
     return None
 
 
-def load_training_plan(directory: Path) -> TrainingPlan:
+def load_training_plan(directory: Path | str) -> TrainingPlan:
     """Read the plan in a directory (or a plan's JSON file given by its path).
 
     Raises

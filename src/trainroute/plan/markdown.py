@@ -3,7 +3,7 @@
 from collections import Counter
 
 from trainroute.records.markdown import bounded_table, table
-from trainroute.records.plan import TrainingJob, TrainingPlan
+from trainroute.records.plan import NO_POOL, TrainingJob, TrainingPlan
 
 _JOBS_SHOWN = 50
 _TARGETS_SHOWN = 50
@@ -18,6 +18,7 @@ def plan_markdown(plan: TrainingPlan) -> str:
         f"from routing plan `{meta.routing_plan_id}`. {meta.total_jobs} jobs: {summary.total_cs_jobs} pooled, "
         f"{summary.total_symbol_jobs} of one symbol; {summary.total_blocked} pairs blocked. "
         f"Estimated cost: {cost:.0f} core seconds."
+        + (f" {summary.pairs_without_pool} pairs are routed to {NO_POOL}." if summary.pairs_without_pool else "")
     )
     return "\n".join(
         [

@@ -89,7 +89,7 @@ def apply_training_plan_filter(
     PlanError
         If the plan is absent or broken.
     """
-    plan = load_training_plan(Path(training_plan_dir))
+    plan = load_training_plan(training_plan_dir)
     kept = filter_targets_by_training_plan(targets, plan) if use_cs_plan else list(targets)
     logger.info("Training plan filter applied: %d → %d targets", len(targets), len(kept))
     if not use_symbol_plan:
@@ -103,11 +103,3 @@ def apply_training_plan_filter(
 def get_training_plan_summary(plan: TrainingPlan) -> TrainingPlanSummary:
     """Return the counts of a plan; reads as a mapping."""
     return plan.summary
-
-
-def why_nothing(plan: TrainingPlan) -> str:
-    """Say why a plan without jobs has none: ``60 of 60 blocked, 48 below the score minimum, …``."""
-    pairs = len(plan.metadata.targets) * len(plan.metadata.symbols)
-    blocked = plan.summary.total_blocked
-    causes = sorted(plan.summary.blocked_reasons.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join([f"{blocked} of {max(pairs, blocked)} blocked", *(f"{count} {cause}" for cause, count in causes)])

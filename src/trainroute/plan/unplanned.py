@@ -82,25 +82,26 @@ def unplanned_jobs(
         total_cs_jobs=len(jobs),
         total_symbol_jobs=0,
         total_blocked=0,
+        total_pairs=len(jobs) * len(panel.symbols),
     )
     plan = TrainingPlan(metadata=metadata, feature_sets={}, jobs=jobs, summary=summary)
-    return with_feature_sets(plan, feature_sets)
+    plan = with_feature_sets(plan, feature_sets)
+    plan_id = training_plan_id(
+        jobs=jobs_part(job_lines(plan.jobs)),
+        feature_sets=[canonical_json(plan.feature_sets)],
+        routing_plan_id="",
+        config_hash=config.config_hash,
+    )
+    return msgspec.structs.replace(plan, metadata=msgspec.structs.replace(metadata, plan_id=plan_id))
 
 
 def with_feature_sets(plan: TrainingPlan, feature_sets: Mapping[str, FeatureSet]) -> TrainingPlan:
-    """Give every job without a feature set that of its target; the identity follows the content."""
+    """Give every job without a feature set that of its target; the plan keeps its identity."""
     jobs = tuple(job if job.metadata.feature_set_id else _with_set(job, feature_sets[job.target]) for job in plan.jobs)
     used = {job.metadata.feature_set_id for job in jobs}
     found = {content_id(features, length=_ID_DIGITS): features for features in feature_sets.values()}
     sets = {name: value for name, value in sorted({**plan.feature_sets, **found}.items()) if name in used}
-    plan_id = training_plan_id(
-        jobs=jobs_part(job_lines(jobs)),
-        feature_sets=[canonical_json(sets)],
-        routing_plan_id=plan.metadata.routing_plan_id,
-        config_hash=plan.metadata.config_hash,
-    )
-    metadata = msgspec.structs.replace(plan.metadata, plan_id=plan_id)
-    return msgspec.structs.replace(plan, metadata=metadata, jobs=jobs, feature_sets=sets)
+    return msgspec.structs.replace(plan, jobs=jobs, feature_sets=sets)
 
 
 def _with_set(job: TrainingJob, features: FeatureSet) -> TrainingJob:

@@ -13,6 +13,7 @@ from trainroute.records.vocabulary import RouteState, SignalState, TrainingType
 
 TRAINING_PLAN_SCHEMA_VERSION = 1
 PLAN_ID_DIGITS = 32
+NO_POOL = "a pool that no symbol may teach"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -38,6 +39,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def keys(self) -> tuple[str, ...]:
         """Return the names of the fields."""
         return self.__struct_fields__
+
+    def values(self) -> tuple[Any, ...]:
+        """Return the values of the fields."""
+        return tuple(getattr(self, name) for name in self.__struct_fields__)
+
+    def items(self) -> tuple[tuple[str, Any], ...]:
+        """Return the names of the fields with their values."""
+        return tuple(zip(self.keys(), self.values(), strict=True))
 
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - as dict.get
         """Return the field of that name, or ``default``."""
@@ -110,7 +119,10 @@ class TrainingPlanMetadata(Record, frozen=True, kw_only=True):
 
 
 class TrainingPlanSummary(Record, frozen=True, kw_only=True):
-    """Counts: ``by_*`` and ``total_*_jobs`` of jobs, ``total_blocked`` of (target, symbol) pairs."""
+    """Counts: ``by_*`` and ``total_*_jobs`` of jobs, the others of (target, symbol) pairs.
+
+    ``pairs_without_pool`` of the ``total_pairs`` are routed to a pool that no symbol may teach, so that it has no job.
+    """
 
     by_route: dict[str, int]
     by_type: dict[str, int]
@@ -119,6 +131,8 @@ class TrainingPlanSummary(Record, frozen=True, kw_only=True):
     total_symbol_jobs: int
     total_blocked: int
     blocked_reasons: dict[str, int] = {}
+    total_pairs: int = 0
+    pairs_without_pool: int = 0
 
 
 class TrainingPlan(Record, frozen=True, kw_only=True):

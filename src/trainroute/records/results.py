@@ -81,7 +81,8 @@ class HoldoutScores(Record, frozen=True, kw_only=True):
 class ModelManifest(Record, frozen=True, kw_only=True):
     """``manifest.json`` of a model: what it is, what it read, how it did, and the hash of each of its files.
 
-    ``features`` stand in the order of the model's columns. ``classes`` are the label values of its outputs, ascending.
+    ``features`` stand in the order of the model's columns; ``feature_set_id`` names the set, also one that was chosen
+    at training time for a plan that names none. ``classes`` are the label values of its outputs, ascending.
     Nothing in it depends on the time or the place of the run.
     """
 
@@ -95,6 +96,7 @@ class ModelManifest(Record, frozen=True, kw_only=True):
     task: Task
     classes: tuple[float, ...]
     features: tuple[str, ...]
+    feature_set_id: str | None = None
     preprocessing: dict[str, str]
     training_symbols: tuple[str, ...]
     window: TrainingWindow

@@ -130,7 +130,8 @@ def _taken_out(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
 def _pooled_sentence() -> pl.Expr:
     state = pl.concat_str(pl.lit("pooled "), pl.col("target_state"))
     out = pl.concat_str(state, pl.lit(", but not for this symbol: "), pl.col("out"))
-    return pl.when(pl.col("out").is_null()).then(state).otherwise(out)
+    serves_nobody = pl.col("target_state") == SignalState.DISALLOWED
+    return pl.when(pl.col("out").is_null() | serves_nobody).then(state).otherwise(out)
 
 
 def _notes(name: str, missing: Sequence[str]) -> list[pl.Expr]:

@@ -12,7 +12,7 @@ from trainroute.provenance import run_id as new_run_id
 from trainroute.provenance import utc_now
 from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import validate_candidates
-from trainroute.records.plan import FeatureSet, TrainingPlan
+from trainroute.records.plan import NO_POOL, FeatureSet, TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import write_routing_plan
 from trainroute.route import build_routing_plan
@@ -104,4 +104,7 @@ class TrainingPlanGenerator:
         )
         path = write_training_plan(plan, Path(output_dir), formats=self.config.routing.dump_plan_as)
         LOGGER.info("Training plan generated: %s (%d jobs)", path, len(plan.jobs))
+        unserved = plan.summary.pairs_without_pool
+        if unserved:
+            LOGGER.warning("%d pairs are routed to %s, so no model serves them", unserved, NO_POOL)
         return plan

@@ -9,11 +9,11 @@ from trainroute.evaluate import safe_features
 from trainroute.families import FamilySelection
 from trainroute.logs import LOGGER
 from trainroute.panel import Panel, load_panel
-from trainroute.plan import unplanned_jobs, with_feature_sets
+from trainroute.plan import lists_no_symbols, unplanned_jobs, with_feature_sets, with_symbols
 from trainroute.progress import Progress, SilentProgress
 from trainroute.provenance import git_commit, run_id, utc_now
 from trainroute.records.plan import FeatureSet, TrainingPlan
-from trainroute.train import TrainingOutcome, train_plan
+from trainroute.train import TrainingOutcome, select, train_nothing, train_plan
 
 
 def train_planned(
@@ -28,22 +28,22 @@ def train_planned(
     symbols: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> TrainingOutcome:
-    """Train the selected jobs of a plan, on a panel in memory or one with just what the jobs read."""
-    planned = {job.target for job in plan.jobs}
+    """Train the selected jobs of a plan, on a panel in memory or one with just what the jobs read.
+
+    Where nothing is to be trained no data are read.
+    """
+    if lists_no_symbols(plan):
+        panel = _panel_of(plan, config, data_dir, symbols=None, progress=progress)
+        plan = with_symbols(plan, panel.symbols)
+    selection = select(plan, families=families, targets=targets, symbols=symbols)
     asked = plan.metadata.targets if targets is None else targets
-    LOGGER.info("Training plan filter applied: %d → %d targets", len(asked), len(planned.intersection(asked)))
-    unchecked = [job for job in plan.jobs if job.metadata.feature_set_id is None]
-    if panel is None or not plan.jobs:
-        columns = {name for found in plan.feature_sets.values() for name in found.features}
-        panel = load_panel(
-            data_dir,
-            config.data,
-            symbols=plan.metadata.symbols or None,
-            targets=sorted(planned) or None,
-            features=None if unchecked or not columns else sorted(columns),
-            progress=progress or SilentProgress(),
-        )
-    if unchecked:
+    planned = {job.target for job in plan.jobs}.intersection(asked)
+    LOGGER.info("Training plan filter applied: %d → %d targets", len(set(asked)), len(planned))
+    if not selection.pending:
+        return train_nothing(plan, selection, output_dir=output_dir)
+    if panel is None:
+        panel = _panel_of(plan, config, data_dir, symbols=plan.metadata.symbols, progress=progress)
+    if _unchecked(plan):
         plan = with_feature_sets(plan, safe_features(panel, config, data_dir=data_dir, progress=progress))
     return train_plan(
         plan,
@@ -55,6 +55,25 @@ def train_planned(
         symbols=symbols,
         progress=progress,
     )
+
+
+def _panel_of(
+    plan: TrainingPlan, config: Config, data_dir: Path, *, symbols: Sequence[str] | None, progress: Progress | None
+) -> Panel:
+    columns = {name for found in plan.feature_sets.values() for name in found.features}
+    return load_panel(
+        data_dir,
+        config.data,
+        symbols=symbols,
+        targets=sorted({job.target for job in plan.jobs}),
+        features=None if _unchecked(plan) else sorted(columns),
+        progress=progress or SilentProgress(),
+    )
+
+
+def _unchecked(plan: TrainingPlan) -> bool:
+    """Whether the features of a job are still to be chosen."""
+    return any(job.metadata.feature_set_id is None for job in plan.jobs)
 
 
 def train_without_plan(

@@ -2,6 +2,7 @@
 
 from trainroute.train.artifact import load_model, read_manifest
 from trainroute.train.outcome import TrainingOutcome
-from trainroute.train.run import train_plan
+from trainroute.train.run import train_nothing, train_plan
+from trainroute.train.selection import Selection, select
 
-__all__ = ["TrainingOutcome", "load_model", "read_manifest", "train_plan"]
+__all__ = ["Selection", "TrainingOutcome", "load_model", "read_manifest", "select", "train_nothing", "train_plan"]

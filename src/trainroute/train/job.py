@@ -103,6 +103,7 @@ def _manifest(
         task=target.task,
         classes=target.classes,
         features=task.features,
+        feature_set_id=task.job.metadata.feature_set_id,
         preprocessing=_PREPROCESSING,
         training_symbols=tuple(sorted(training_symbols(task.job))),
         window=window(store, rows, target),

@@ -9,7 +9,7 @@ from pathlib import Path
 from trainroute.errors import bounded
 from trainroute.families import two_stage_order
 from trainroute.records.artifacts import write_atomically, write_json_artifact
-from trainroute.records.plan import TrainingJob, TrainingPlan
+from trainroute.records.plan import NO_POOL, TrainingJob, TrainingPlan, TrainingPlanSummary
 from trainroute.records.results import (
     TRAINING_REPORT_SCHEMA_VERSION,
     FamilyCounts,
@@ -122,15 +122,22 @@ def left_over_models(models: Path, plan: TrainingPlan) -> tuple[str, ...]:
 def nothing_reason(plan: TrainingPlan, jobs: Sequence[TrainingJob], closed: Sequence[FamilyResult]) -> str:
     """Say why a run that has no pair to train has none; ``jobs`` are the selected ones."""
     if not plan.jobs:
-        blocked, pairs = plan.summary.total_blocked, len(plan.metadata.targets) * len(plan.metadata.symbols)
-        reasons = sorted(plan.summary.blocked_reasons.items(), key=lambda item: (-item[1], item[0]))
-        return ", ".join([f"nothing to train: {blocked} of {pairs} blocked", *(f"{n} {why}" for why, n in reasons)])
+        return f"nothing to train: {_why_no_jobs(plan.summary)}"
     if not jobs:
         return f"nothing to train: none of the plan's {len(plan.jobs)} jobs is selected"
     absent = {result.family for result in closed if result.state is not FamilyState.NOT_PLANNED}
     if absent:
         return f"nothing to train: {bounded(two_stage_order(absent), limit=25)} not installed"
     return f"nothing to train: no family that was asked for is planned for the {len(jobs)} selected jobs"
+
+
+def _why_no_jobs(summary: TrainingPlanSummary) -> str:
+    pairs = max(summary.total_pairs, summary.total_blocked)
+    reasons = {**summary.blocked_reasons}
+    if summary.pairs_without_pool:
+        reasons[f"routed to {NO_POOL}"] = summary.pairs_without_pool
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join([f"{summary.total_blocked} of {pairs} blocked", *(f"{n} {why}" for why, n in ordered)])
 
 
 def _gap(result: FamilyResult) -> str:

@@ -36,14 +36,14 @@ def training_symbols(job: TrainingJob) -> tuple[str, ...]:
     """Return the symbols whose rows a job trains on."""
     if job.symbol is not None:
         return (job.symbol,)
-    return job.metadata.training_symbols or job.metadata.symbols
+    return job.metadata.training_symbols
 
 
 def served_symbols(job: TrainingJob) -> tuple[str, ...]:
     """Return the symbols that a job's model serves, and is scored on."""
     if job.symbol is not None:
         return (job.symbol,)
-    return job.metadata.symbols or job.metadata.training_symbols
+    return job.metadata.symbols
 
 
 def job_rows(store: PanelStore, job: TrainingJob, *, min_rows: int) -> JobRows:

@@ -71,34 +71,52 @@ def train_plan(
         If ``training.families`` of the config is wrong.
     """
     selection = select(plan, families=families, targets=targets, symbols=symbols)
+    if not selection.pending:
+        return train_nothing(plan, selection, output_dir=output_dir)
     check_against_panel(plan, selection.jobs, panel)
     settings = family_settings(sorted({result.family for result in selection.pending}), config.training)
+    with _ledger(plan, selection, output_dir) as ledger, temporary_folder(output_dir / GLOBALS) as store:
+        _LOG.info("Using model families from training plan")
+        write_store(panel, walk_forward(panel, config), store)
+        run = StageRun(
+            plan_id=plan.metadata.plan_id,
+            jobs={job.job_id: job for job in selection.jobs},
+            features={job.job_id: job_features(plan, job, panel) for job in selection.jobs},
+            settings=settings,
+            config=config.training,
+            output_dir=output_dir,
+            store=store,
+            ledger=ledger,
+        )
+        ended = run_stages(run, selection.pending, progress or SilentProgress())
+    return _conclude(plan, selection, ended, output_dir)
+
+
+def train_nothing(plan: TrainingPlan, selection: Selection, *, output_dir: Path) -> TrainingOutcome:
+    """Close a plan of which a selection leaves nothing to train: the ledger and the report say why; no data are read.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    selection : Selection
+        One without pending pairs, see `select`.
+    output_dir : Path
+    """
+    _ledger(plan, selection, output_dir).close()
+    return _conclude(plan, selection, (), output_dir)
+
+
+def _ledger(plan: TrainingPlan, selection: Selection, output_dir: Path) -> Ledger:
+    """Open the ledger, with what does not run already in it."""
     if selection.not_built:
         _LOG.warning("Not in this version, so not trained: %s", ", ".join(selection.not_built))
-    ledger_path = output_dir / GLOBALS / LEDGER
-    with Ledger(ledger_path, plan.metadata.plan_id) as ledger:
-        ledger.record(selection.closed)
-        ended: tuple[FamilyResult, ...] = ()
-        if selection.pending:
-            _LOG.info("Using model families from training plan")
-            with temporary_folder(output_dir / GLOBALS) as store:
-                write_store(panel, walk_forward(panel, config), store)
-                run = StageRun(
-                    plan_id=plan.metadata.plan_id,
-                    jobs={job.job_id: job for job in selection.jobs},
-                    features={job.job_id: job_features(plan, job, panel) for job in selection.jobs},
-                    settings=settings,
-                    config=config.training,
-                    output_dir=output_dir,
-                    store=store,
-                    ledger=ledger,
-                )
-                ended = run_stages(run, selection.pending, progress or SilentProgress())
-    return _conclude(plan, selection, ended, output_dir, ledger_path)
+    ledger = Ledger(output_dir / GLOBALS / LEDGER, plan.metadata.plan_id)
+    ledger.record(selection.closed)
+    return ledger
 
 
 def _conclude(
-    plan: TrainingPlan, selection: Selection, ended: Sequence[FamilyResult], output_dir: Path, ledger_path: Path
+    plan: TrainingPlan, selection: Selection, ended: Sequence[FamilyResult], output_dir: Path
 ) -> TrainingOutcome:
     place = {job.job_id: number for number, job in enumerate(selection.jobs)}
     results = sorted((*ended, *selection.closed), key=lambda result: place[result.job_id])
@@ -114,4 +132,9 @@ def _conclude(
         nothing=nothing,
     )
     path = write_report(report, output_dir / GLOBALS)
-    return TrainingOutcome(report=report, report_path=path, ledger_path=ledger_path, models_dir=output_dir / MODELS)
+    return TrainingOutcome(
+        report=report,
+        report_path=path,
+        ledger_path=output_dir / GLOBALS / LEDGER,
+        models_dir=output_dir / MODELS,
+    )

@@ -72,13 +72,15 @@ def check_against_panel(plan: TrainingPlan, jobs: Iterable[TrainingJob], panel: 
     Raises
     ------
     PlanError
-        If a target, a symbol, a feature or a feature set is absent.
+        If a target, a symbol, a feature or a feature set is absent, or a pooled job has no symbol to train on.
     """
     targets = {target.name for target in panel.targets}
     known_symbols, known_features = set(panel.symbols), set(panel.features)
     for job in jobs:
         if job.target not in targets:
             raise PlanError(f"job {job.job_id}: the data have no target {job.target!r}; make the plan again")
+        if not training_symbols(job):
+            raise PlanError(f"job {job.job_id}: has no symbol to train on; make the plan again")
         absent = sorted({*training_symbols(job), *served_symbols(job)} - known_symbols)
         if absent:
             raise PlanError(f"job {job.job_id}: the data have no symbol {bounded(absent)}; make the plan again")

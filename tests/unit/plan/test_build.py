@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 from trainroute.errors import UnknownNameError
+from trainroute.plan import validate_plan
+from trainroute.plan.markdown import plan_markdown
 from trainroute.records.plan import TrainingJob, TrainingPlan
 from trainroute.records.routing import RoutingPlan
 
@@ -175,3 +177,15 @@ def test_each_job_of_the_table_has_its_decision(plan: TrainingPlan, routing: Rou
                 (pl.col("target") == job.target) & pl.col("symbol").is_in(job.metadata.symbols)
             )
             assert "DISALLOWED" not in served["cs_state"].to_list()
+
+
+def test_a_pool_that_no_symbol_may_teach_has_no_job(rows: list[Row], route: Route, plan_of: PlanOf) -> None:
+    short = [row for row in rows if row["target"] == "pooled" and row["symbol"] in (None, "SHORT")]
+    routing = route(short, planning={"short_symbols_teach_pool": False})
+    assert routing.symbol_decision("pooled", "SHORT").route == "ROUTE_CROSS_SECTIONAL"
+    plan = plan_of(routing, planning={"short_symbols_teach_pool": False})
+    assert plan.jobs == ()
+    assert (plan.summary.total_pairs, plan.summary.pairs_without_pool, plan.summary.total_blocked) == (1, 1, 0)
+    assert "1 pairs are routed to a pool that no symbol may teach" in plan_markdown(plan)
+    assert validate_plan(plan, routing=routing) == []
+    assert plan_of(route(short)).summary.pairs_without_pool == 0

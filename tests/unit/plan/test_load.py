@@ -224,3 +224,19 @@ def test_a_given_directory_is_the_only_one(plan: TrainingPlan, tmp_path: Path) -
 
 def test_every_refusal_has_exit_code_2() -> None:
     assert PlanError.exit_code == BrokenPlanError.exit_code == PlanNotFoundError.exit_code == 2
+
+
+def test_the_parent_of_an_output_directory_given_with_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _make(tmp_path / "run/deeper", tmp_path / "globals/training_plan")
+    assert find_training_plan_dir(tmp_path / "run/deeper/..", None) == tmp_path / "globals/training_plan"
+    monkeypatch.chdir(tmp_path / "run")
+    assert find_training_plan_dir(Path(), None) == tmp_path / "globals/training_plan"
+
+
+def test_a_plan_is_loaded_by_the_text_of_its_path(plan: TrainingPlan, directory: Path) -> None:
+    assert load_training_plan(str(directory)) == plan
+
+
+def test_a_record_reads_as_a_mapping_in_every_way(plan: TrainingPlan) -> None:
+    assert dict(plan.summary.items()) == dict(plan.summary)
+    assert plan.values() == (plan.metadata, plan.feature_sets, plan.jobs, plan.summary)

@@ -1,9 +1,7 @@
 """Questions to a plan; no answer is an empty list."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,11 +16,9 @@ from trainroute.plan import (
     get_model_families_for_job,
     get_symbol_jobs,
     get_training_plan_summary,
-    why_nothing,
     write_training_plan,
 )
 from trainroute.records.plan import TrainingJob, TrainingPlan
-from trainroute.records.routing import RoutingPlan
 
 TARGETS = ["dead", "pooled", "own", "elsewhere"]
 SYMBOLS = ["OWN", "CS", "BOTH", "elsewhere"]
@@ -82,11 +78,3 @@ def test_the_summary_reads_as_a_mapping(plan: TrainingPlan) -> None:
     summary = get_training_plan_summary(plan)
     assert summary["total_cs_jobs"] == 2
     assert dict(summary)["by_type"] == {"cross_sectional": 2, "symbol_specific": 4}
-
-
-def test_why_there_is_nothing_to_train(
-    rows: list[dict[str, Any]], route: Callable[..., RoutingPlan], plan_of: Callable[..., TrainingPlan]
-) -> None:
-    dead = [row for row in rows if row["target"] == "dead"]
-    dead += [{**dead[1], "symbol": "SHORT", "sample_size": 3, "minority_events": 0}, {**dead[1], "symbol": "X"}]
-    assert why_nothing(plan_of(route(dead))) == "3 of 3 blocked, 2 below the score minimum, 1 too few rows"

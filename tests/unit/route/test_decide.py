@@ -140,3 +140,8 @@ def test_the_identity_holds_the_decisions_and_the_settings_only(rows: Rows, deci
     assert plan.plan_id != decide(rows(A={}), min_minority_events=29).plan_id
     assert plan.plan_id == decide(rows(A={}), dump_plan_as=["JSON"]).plan_id
     assert plan.metadata.config_hash == Config().config_hash
+
+
+def test_a_pool_that_serves_nobody_is_not_said_to_leave_a_symbol_out(rows: Rows, decide: Decide) -> None:
+    decision = decide(rows(pooled={"score_shrunk": 0.5}, A={"p_cs_skill": 0.1})).symbol_decision("y", "A")
+    assert "pooled DISALLOWED" in decision.reasons

@@ -59,7 +59,7 @@ def test_skipped_rules_say_so(rows: Rows, decide: Decide) -> None:
 
 
 def test_a_plan_from_disk_explains_itself_without_its_config(rows: Rows, decide: Decide, tmp_path: Path) -> None:
-    plan = decide(rows(A={"score_shrunk": 0.55}), symbol={"min_score": 0.5, "strong_score": 0.545})
+    plan = decide(rows(A={"score_shrunk": 0.55}), symbol={"min_score": 0.515, "strong_score": 0.545})
     write_routing_plan(plan, tmp_path / "routing_plan")
     loaded = load_routing_plan(tmp_path / "routing_plan", targets=["y"])
     assert explain(loaded, "y", "A") == explain(plan, "y", "A")

@@ -141,3 +141,11 @@ def test_features_are_those_of_the_set_or_all(make_plan: MakePlan, make_job: Mak
     plan = make_plan(make_job(feature_set_id="two"), make_job("y_regression"))
     assert job_features(plan, plan.jobs[0], make_panel()) == ("f1", "f0")
     assert job_features(plan, plan.jobs[1], make_panel()) == ("f0", "f1", "f2", "f3")
+
+
+def test_a_pooled_job_without_symbols_to_train_on_is_refused(
+    make_plan: MakePlan, make_job: MakeJob, make_panel: MakePanel
+) -> None:
+    job = make_job(symbols=("S0",), training_symbols=())
+    with pytest.raises(PlanError, match="cs_y_binary: has no symbol to train on"):
+        check_against_panel(make_plan(job), [job], make_panel())

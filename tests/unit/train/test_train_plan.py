@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from trainroute.config import Config
 from trainroute.config.schema import FamilyConfig, TrainingConfig
@@ -12,7 +13,7 @@ from trainroute.panel import Panel
 from trainroute.records.artifacts import read_json_artifact
 from trainroute.records.plan import TrainingJob, TrainingPlan
 from trainroute.records.results import FamilyState
-from trainroute.train import TrainingOutcome, load_model, train_plan
+from trainroute.train import TrainingOutcome, load_model, select, train_nothing, train_plan
 from trainroute.train.ledger import Ledger
 
 MakeJob = Callable[..., TrainingJob]
@@ -201,3 +202,14 @@ def test_a_job_that_cannot_learn_fails_by_name_and_is_not_tried_again(
     assert outcome.exit_code == 1
     assert outcome.report.gaps == (f"sym_y_binary_S1 × LightGBM: failed: {short.reason}",)
     assert f"sym_y_binary_S1 × LightGBM: failed: {short.reason}" in caplog.messages
+
+
+def test_pairs_without_a_job_are_counted_from_the_plan(make_plan: MakePlan, tmp_path: Path) -> None:
+    plan = make_plan(blocked={"leakage": 3, "too few rows": 48})
+    summary = structs.replace(plan.summary, total_pairs=60, pairs_without_pool=9)
+    plan = structs.replace(plan, summary=summary)
+    selection = select(plan, families=None, targets=None, symbols=None)
+    outcome = train_nothing(plan, selection, output_dir=tmp_path)
+    assert outcome.nothing_to_train == (
+        "nothing to train: 51 of 60 blocked, 48 too few rows, 9 routed to a pool that no symbol may teach, 3 leakage"
+    )
