@@ -1,6 +1,6 @@
 """Find, read and check the config file. Nothing else in trainroute reads config files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from trainroute.config.schema import Config
+from trainroute.config.strict_yaml import load_yaml
 from trainroute.errors import ConfigError, bounded
 
 WORKING_DIRECTORY_CONFIG = Path("CONFIG/training_config/routing_config.yaml")
@@ -41,7 +42,7 @@ def load_config(path: Path | None = None) -> Config:
 def parse_config(text: str, source: str) -> Config:
     """Check the text of a config file; ``source`` names it in messages."""
     try:
-        document = yaml.safe_load(text)
+        document = load_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"config {source}: not valid YAML ({_one_line(error)})") from None
     if document is None:
@@ -56,22 +57,38 @@ def check_config(document: Mapping[str, Any], source: str) -> Config:
     try:
         return Config.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(f"config {source}: {describe(error)}") from None
+        raise ConfigError(f"config {source}: {describe(error, document)}") from None
 
 
-def describe(error: ValidationError) -> str:
-    """Turn a Pydantic error into one line that names every key."""
+def describe(error: ValidationError, document: object) -> str:
+    """Turn a Pydantic error about a document into one line that names every key."""
     problems: dict[str, str] = {}
     for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"] if str(part).islower() or not isinstance(part, str))
-        problems.setdefault(key, _problem(item))
+        problems.setdefault(".".join(_keys(item, document)), _problem(item))
     return bounded([f"{key}: {problem}" for key, problem in problems.items()], limit=5)
 
 
-def _problem(item: Any) -> str:  # noqa: ANN401 - Pydantic's ErrorDetails is private to pydantic-core
+def _keys(item: Any, document: object) -> Iterator[str]:  # noqa: ANN401 - Pydantic's ErrorDetails is private to pydantic-core
+    """Yield the keys that lead to a problem; the names of types that Pydantic puts between them are left out."""
+    at = document
+    for part in item["loc"]:
+        if (isinstance(at, Mapping) and part in at) or (isinstance(at, Sequence) and isinstance(part, int)):
+            yield str(part)
+            at = at[part]
+    if item["type"] == "missing":
+        yield str(item["loc"][-1])
+
+
+def _problem(item: Any) -> str:  # noqa: ANN401 - as above
     if item["type"] == "extra_forbidden":
         return "unknown key; see 'trainroute init' for all keys"
-    return f"{item['msg']}, got {item['input']!r}"
+    if item["type"] == "missing":
+        return "missing; give it too"
+    if item["type"] == "value_error":
+        return str(item["ctx"]["error"])
+    if item["type"] == "too_short":
+        return "must not be empty"
+    return f"{item['msg'].replace('tuple', 'list')}, got {item['input']!r}"
 
 
 def _one_line(error: Exception) -> str:

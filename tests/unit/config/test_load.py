@@ -52,11 +52,44 @@ def test_empty_file_means_all_defaults() -> None:
         ("routing: {stability_allowlist: {symbol: [SOLID]}}", "routing.stability_allowlist.symbol"),
         ("routing: {evidence: {cs_better_below: 0.8}}", "cs_better_below 0.8"),
         ("routing: {min_sample_size: {cross_sectional: many, symbol: 1}}", "routing.min_sample_size.cross_sectional"),
+        ("routing: {symbol: {min_score: 0.6}}", "routing.symbol.strong_score: missing"),
+        (
+            "routing: {stability_classification: {stable_overlap_min: 0.4}}",
+            "routing.stability_classification: drifting_overlap_min 0.5 must not exceed stable_overlap_min 0.4",
+        ),
+        (
+            "routing: {stability_classification: {drifting_tau_min: 0.65}}",
+            "routing.stability_classification: drifting_tau_min 0.65 must not exceed stable_tau_min 0.6",
+        ),
+        ("routing: {evidence: {min_p_skill: {weak: 0.995}}}", "weak 0.995 must not exceed strong 0.99"),
+        ("routing: {evidence: {min_p_skill: {experimental: 0.96}}}", "experimental 0.96 must not exceed weak 0.95"),
+        (
+            "routing: {experimental: {min_score: 0.525}}",
+            "routing: experimental.min_score 0.525 must not exceed cross_sectional.min_score 0.52",
+        ),
+        (
+            "routing: {symbol: {min_score: {classification: 0.53, regression: 0.505}, strong_score: 0.57}}",
+            "routing: experimental.min_score 0.51 must not exceed symbol.min_score 0.505",
+        ),
+        ("routing: {allowed_feature_leakage_status: [SAFE, BLOCKED]}", "routing.allowed_feature_leakage_status.1"),
+        ("routing: {allowed_feature_leakage_status: []}", "routing.allowed_feature_leakage_status: must contain SAFE"),
+        ("routing: {allowed_feature_leakage_status: [SUSPECT]}", "must contain SAFE"),
+        ("routing: {stability_allowlist: {symbol: []}}", "routing.stability_allowlist.symbol: must not be empty"),
+        ("routing: {experimental: {allowed_stabilities: []}}", "routing.experimental.allowed_stabilities: must not"),
+        ("routing: {dump_candidates_as: XLSX}", "routing.dump_candidates_as"),
+        ("planning: {standard_families: []}", "planning.standard_families: must not be empty"),
+        ("planning: {standard_families: XGBoost}", "planning.standard_families: Input should be a valid list"),
+        ("training: {families: {XGBoost: {threads: 0}}}", "training.families.XGBoost.threads: "),
+        ("training: {families: {XGBoost: {hyperparameters: {eta: [1]}}}}", "XGBoost.hyperparameters.eta: Input should"),
+        ("data: {targets: {PM2.5: {horzon: 1h}}}", "data.targets.PM2.5.horzon: unknown key"),
         ("holdout: {fraction: 0}", "holdout.fraction"),
         ("validation: {initial_train_blocks: 10}", "initial_train_blocks 10"),
         ("routing: [1, 2]", "routing"),
         ("- routing", "expected a mapping"),
         ("routing: {", "not valid YAML"),
+        ("routing:\n  min_minority_events: 3\nrouting: {}", "line 3: 'routing' stands already in line 1"),
+        ("training: {seed: 1, workers: 2,\n seed: 2}", "line 2: 'seed' stands already in line 1"),
+        ("? [routing]\n: {}", "not valid YAML"),
     ],
 )
 def test_bad_setting_is_one_line_that_names_the_key(text: str, named: str) -> None:
@@ -66,6 +99,27 @@ def test_bad_setting_is_one_line_that_names_the_key(text: str, named: str) -> No
     assert named in message
     assert "mine.yaml" in message
     assert "\n" not in message
+
+
+def test_one_wrong_value_is_one_problem() -> None:
+    with pytest.raises(ConfigError, match=r"^config x: routing.symbol.min_score.classification: [^:]*, got 2$"):
+        parse_config("routing: {symbol: {min_score: {classification: 2, regression: 0.5}, strong_score: 0.57}}", "x")
+
+
+def test_without_the_lane_its_threshold_is_not_compared() -> None:
+    text = "routing: {enable_experimental_lane: false, cross_sectional: {min_score: 0.5, strong_score: 0.55}}"
+    assert parse_config(text, "x").routing.cross_sectional.min_score == 0.5
+
+
+def test_a_yaml_merge_may_be_overridden() -> None:
+    text = """
+    training:
+      families:
+        LightGBM: &boosted {threads: 2, attempts: 1}
+        XGBoost: {<<: *boosted, threads: 3}
+    """
+    families = parse_config(text, "x").training.families
+    assert (families["XGBoost"].threads, families["XGBoost"].attempts) == (3, 1)
 
 
 def test_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
@@ -84,6 +138,7 @@ def test_plan_identity_covers_what_decides_and_nothing_else() -> None:
     base = Config()
     assert base.config_hash == parse_config("training: {workers: 2}", "x").config_hash
     assert base.config_hash == parse_config("routing: {dump_plan_as: [JSON]}", "x").config_hash
+    assert base.config_hash == parse_config("routing: {dump_candidates_as: CSV}", "x").config_hash
     assert base.config_hash != parse_config("routing: {min_minority_events: 31}", "x").config_hash
     assert base.config_hash != parse_config("planning: {experimental_families: [XGBoost]}", "x").config_hash
 

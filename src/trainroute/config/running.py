@@ -1,0 +1,108 @@
+"""The settings of the work: how data are read, split, checked and trained on."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from trainroute.config.section import Count, PositiveInt, Score, Section
+
+
+class PlanningConfig(Section):
+    """Which families a job gets, in which order jobs run, and who may teach the pool."""
+
+    standard_families: Annotated[tuple[str, ...], Field(min_length=1)] = ("LightGBM", "XGBoost", "Ensemble")
+    """The short list that `trainroute run` and `trainroute train` use: minutes on a laptop."""
+    experimental_families: tuple[str, ...] = ("LightGBM",)
+    """Experimental jobs get only these, of the ones asked for."""
+    family_min_priority: dict[str, Count] = Field(default_factory=dict)
+    """A family named here trains only jobs of at least this priority (600 strong pooled … 100 experimental local)."""
+    short_symbols_teach_pool: bool = True
+    """Symbols too short for their own model still lend their rows to the pooled one."""
+    local_symbols_teach_pool: bool = True
+    """Symbols routed SYMBOL_SPECIFIC still lend their rows to the pooled model."""
+
+
+class TargetConfig(Section):
+    """What the name or the values of a target do not say."""
+
+    horizon: str | None = None
+    """How far ahead the label looks, such as `10m`, `6h`, `5d`."""
+    task: Literal["binary", "multiclass", "regression"] | None = None
+    shift_bars: Count = 0
+    """Build the target from a column of measurements: its value this many rows of the symbol ahead."""
+    source: str | None = None
+    """The column that it is built from; a feature itself only where `shift_bars` moves it ahead."""
+    above_quantile: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    """Make it binary: 1 where it exceeds this quantile of the symbol's own values in the first 30 % of its rows."""
+
+
+class DataConfig(Section):
+    """How a data directory is read."""
+
+    target_prefixes: tuple[str, ...] = ("y_", "target_", "fwd_ret_")
+    targets: dict[str, TargetConfig] = Field(default_factory=dict)
+    """Columns that are targets whatever their name, or settings for targets found by prefix."""
+    exclude_columns: tuple[str, ...] = ()
+    """Columns that are neither features nor targets."""
+    raw_columns: tuple[str, ...] = ("open", "high", "low", "close", "volume", "vwap", "adj_close")
+    """Raw price and volume levels: not features unless `use_raw_columns`."""
+    id_columns: tuple[str, ...] = ("id", "symbol_id", "permno", "gvkey", "cusip", "isin")
+    use_raw_columns: bool = False
+    bar_interval: str | None = None
+    """Such as `1m`, `1h`, `1d`; inferred from the data when not given."""
+
+
+class HoldoutConfig(Section):
+    """The final rows, touched only by the evaluation of trained models."""
+
+    fraction: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.1
+
+
+class ValidationConfig(Section):
+    """Expanding walk-forward over whole timestamps."""
+
+    n_blocks: Annotated[int, Field(ge=4, le=60)] = 10
+    """Blocks of equally many timestamps before the holdout."""
+    initial_train_blocks: Annotated[int, Field(ge=2)] = 4
+    """Blocks that only train; each later block is a test fold."""
+    embargo_minutes: Annotated[float, Field(ge=0.0)] = 0.0
+    """Further distance between the end of a training label and the test fold."""
+
+    @model_validator(mode="after")
+    def _some_test(self) -> Self:
+        if self.initial_train_blocks >= self.n_blocks:
+            raise ValueError(f"initial_train_blocks {self.initial_train_blocks} must be below n_blocks {self.n_blocks}")
+        return self
+
+
+class LeakageConfig(Section):
+    """What the leak checks tolerate. A feature accepted here is recorded in the plan."""
+
+    accept: tuple[str, ...] = ()
+    registry: dict[str, Literal["SAFE", "BLOCKED"]] = Field(default_factory=dict)
+    """What your own feature registry says of a feature; beats the name rules."""
+    suspect_score: Score = 0.95
+    """Single-feature concordance above this makes a feature SUSPECT, never BLOCKED."""
+
+
+class FamilyConfig(Section):
+    """Resources, failure policy and hyperparameters of one family."""
+
+    threads: PositiveInt | None = None
+    memory_limit_mb: PositiveInt | None = None
+    time_limit_minutes: Annotated[float, Field(gt=0.0)] | None = None
+    attempts: PositiveInt | None = None
+    hyperparameters: dict[str, float | int | str | bool | None] = Field(default_factory=dict)
+
+
+class TrainingConfig(Section):
+    """How jobs are run."""
+
+    workers: Count = 0
+    """Worker processes of the CPU stage; 0 = one per core."""
+    threads_per_worker: PositiveInt = 1
+    memory_limit_mb: PositiveInt = 4096
+    time_limit_minutes: Annotated[float, Field(gt=0.0)] = 60.0
+    attempts: PositiveInt = 2
+    seed: Count = 0
+    families: dict[str, FamilyConfig] = Field(default_factory=dict)
