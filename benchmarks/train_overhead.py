@@ -123,6 +123,7 @@ def run_alone(plan: TrainingPlan, panel: Panel, config: Config, folder: Path) ->
     tasks = [
         JobTask(
             job=job,
+            folder=job.job_id,
             family="LightGBM",
             features=panel.features,
             hyperparameters=settings.hyperparameters,

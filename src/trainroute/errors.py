@@ -94,6 +94,17 @@ class TrainingError(TrainrouteError):
     """A model family could not be trained on a job."""
 
 
+def one_line(error: object, *, limit: int = 300) -> str:
+    """Write the message of an error on one line of at most ``limit`` characters.
+
+    Examples
+    --------
+    >>> one_line(ValueError("cannot   be read"))
+    'cannot be read'
+    """
+    return " ".join(str(error).split())[:limit]
+
+
 def bounded(names: Iterable[str], *, limit: int = 3) -> str:
     """Write a list of names that stays short whatever its length.
 

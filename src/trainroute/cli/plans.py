@@ -14,7 +14,7 @@ from trainroute.cli.options import (
 )
 from trainroute.config import load_config
 from trainroute.errors import PlanNotFoundError
-from trainroute.panel import data_fingerprint
+from trainroute.panel import data_fingerprint, data_names
 from trainroute.plan import (
     DEFAULT_OUTPUT,
     ROUTING_PLAN_DIR,
@@ -48,8 +48,20 @@ def validate(*, plan: PlanOptions = PLAN, data_dir: Path | None = None, program:
     """
     directory = _plan_dir(plan)
     loaded = load_training_plan(directory)
-    fingerprint = None if data_dir is None else data_fingerprint(data_dir, loaded.metadata.symbols)
-    problems = problems_beside(directory, loaded, config=load_config(program.config), data_fingerprint=fingerprint)
+    config = load_config(program.config)
+    if data_dir is None:
+        problems = problems_beside(directory, loaded, config=config)
+    else:
+        names, metadata = data_names(data_dir, config.data), loaded.metadata
+        comparable = metadata.data_fingerprint is not None and names.symbols.issuperset(metadata.symbols)
+        problems = problems_beside(
+            directory,
+            loaded,
+            config=config,
+            data_fingerprint=data_fingerprint(data_dir, metadata.symbols) if comparable else None,
+            data_targets=names.targets,
+            data_symbols=names.symbols,
+        )
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
     print_lines(*(str(problem) for problem in problems))
     print_lines(f"{directory}: {len(loaded.jobs)} jobs, {errors} problems, {len(problems) - errors} warnings")

@@ -1,6 +1,6 @@
 """Decide what each column is, before any row is read."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -102,7 +102,7 @@ def choose_columns(
         If an asked-for target or feature does not exist.
     """
     kinds = _kinds(schemas)
-    known = _known_targets(kinds, config, manifest)
+    known = known_targets(kinds, config, manifest)
     wanted = _only(targets, known, "target")
     if not wanted:
         raise DataError(
@@ -141,18 +141,25 @@ def _kind(dtype: pl.DataType) -> Kind:
     return "text" if dtype in (pl.String, pl.Categorical, pl.Enum) else "other"
 
 
-def _known_targets(kinds: Mapping[str, Kind], config: DataConfig, manifest: PrepareManifest | None) -> list[str]:
+def known_targets(columns: Collection[str], config: DataConfig, manifest: PrepareManifest | None) -> list[str]:
+    """Return the targets among ``columns`` and those that ``config`` builds from them, sorted.
+
+    Raises
+    ------
+    ConfigError
+        If ``config.targets`` names a column that does not exist, or builds one that does.
+    """
     for name, settings in config.targets.items():
         source = settings.source or name
-        if source not in kinds:
+        if source not in columns:
             key = f"data.targets.{name}.source" if settings.source else f"data.targets.{name}"
-            raise ConfigError(f"{key}: {UnknownNameError('column', source, kinds)}")
-        if settings.source is not None and settings.source != name and name in kinds:
+            raise ConfigError(f"{key}: {UnknownNameError('column', source, columns)}")
+        if settings.source is not None and settings.source != name and name in columns:
             raise ConfigError(
                 f"data.targets.{name}: is a column already, so it cannot be built from {source!r}; rename it"
             )
-    found = {name for name in kinds if name.startswith(config.target_prefixes)} | set(config.targets)
-    found.update(() if manifest is None else kinds.keys() & manifest.targets.keys())
+    found = {name for name in columns if name.startswith(config.target_prefixes)} | set(config.targets)
+    found.update(() if manifest is None else manifest.targets.keys() & set(columns))
     return sorted(found.difference(config.exclude_columns))
 
 

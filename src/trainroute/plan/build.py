@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import polars as pl
 
-from trainroute import __version__
 from trainroute.config import Config
 from trainroute.plan.families import assign_families, resolve
 from trainroute.plan.jobs import requested_jobs
+from trainroute.provenance import code_version
 from trainroute.records.artifacts import canonical_json
 from trainroute.records.frames import json_text, record_schema
 from trainroute.records.names import job_ids
@@ -94,7 +94,7 @@ def build_training_plan(
         data_fingerprint=data_fingerprint,
         symbols=routing.symbols,
         targets=routing.targets,
-        code_version=__version__,
+        code_version=code_version(),
         total_jobs=len(jobs),
         model_families=tuple(family.name for family in asked),
         plan_id=plan_id,

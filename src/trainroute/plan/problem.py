@@ -13,7 +13,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing wrong. ``kind``: stale, routing, family, data, features or code version."""
+    """One thing wrong. ``kind``: stale, routing, family, data, features, code version or not checked."""
 
     severity: Severity
     kind: str

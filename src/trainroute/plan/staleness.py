@@ -7,10 +7,10 @@ what only it knows (settings, data). What differs is named.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainroute import __version__
 from trainroute.errors import StalePlanError
 from trainroute.plan.legacy import is_legacy_plan
 from trainroute.plan.problem import Problem, Severity
+from trainroute.provenance import code_version
 from trainroute.records.candidates_io import find_candidates, read_candidates
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing_io import JSON_NAME, read_routing_metadata
@@ -37,6 +37,11 @@ _MEANING = {
 }
 
 
+def output_of(plan_dir: Path) -> Path:
+    """Return the output directory that a plan lies in (``<output>/globals/training_plan``)."""
+    return plan_dir.resolve().parent.parent
+
+
 def inputs_beside(plan_dir: Path) -> PlanInputs:
     """Read the inputs that lie in the output directory of a plan (``<output>/globals/training_plan``).
 
@@ -45,8 +50,8 @@ def inputs_beside(plan_dir: Path) -> PlanInputs:
     BrokenPlanError, CandidatesError
         If a routing plan or a candidates table lies there and cannot be trusted.
     """
-    output = plan_dir.absolute().parent.parent
-    inputs = PlanInputs(code_version=__version__)
+    output = output_of(plan_dir)
+    inputs = PlanInputs(code_version=code_version())
     if (output / ROUTING_PLAN_DIR / JSON_NAME).exists():
         found = read_routing_metadata(output / ROUTING_PLAN_DIR)
         inputs = replace(inputs, routing_plan_id=found.plan_id)

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
-from trainroute import __version__
 from trainroute.config import Config
 from trainroute.families import Family
 from trainroute.panel import Panel
 from trainroute.plan.families import resolve
+from trainroute.provenance import code_version
 from trainroute.records.artifacts import canonical_json, content_id
 from trainroute.records.names import job_id
 from trainroute.records.plan import (
@@ -70,7 +70,7 @@ def unplanned_jobs(
         data_fingerprint=panel.fingerprint,
         symbols=panel.symbols,
         targets=tuple(sorted(target.name for target in panel.targets)),
-        code_version=__version__,
+        code_version=code_version(),
         total_jobs=len(jobs),
         model_families=tuple(family.name for family in asked),
         plan_id="",

@@ -13,7 +13,7 @@ import msgspec
 import polars as pl
 from polars.exceptions import PolarsError
 
-from trainroute.errors import BrokenPlanError, CandidatesError, PlanNotFoundError
+from trainroute.errors import BrokenPlanError, CandidatesError, PlanNotFoundError, one_line
 from trainroute.records.artifacts import atomic, lines_of, read_parts, write_parts
 from trainroute.records.candidates import CANDIDATES_SCHEMA_VERSION, COLUMNS, Candidates
 from trainroute.records.candidates_checks import validate_candidates
@@ -152,8 +152,8 @@ def _check_hash(path: Path, candidates: Candidates, recorded: str | None) -> Non
 
 
 def _unreadable(path: Path, error: BaseException) -> CandidatesError:
-    reason = " ".join(str(error).split())[:200]
-    return CandidatesError(f"{path}: cannot be read ({reason or type(error).__name__}); restore it or write it again")
+    reason = one_line(error) or type(error).__name__
+    return CandidatesError(f"{path}: cannot be read ({reason}); restore it or write it again")
 
 
 def _write_json(candidates: Candidates, frame: pl.DataFrame, path: Path, table: str) -> None:

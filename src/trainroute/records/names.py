@@ -9,7 +9,7 @@ escaped; one that no file system likes, or that would differ from another only i
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -90,8 +90,25 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
     >>> sorted(n.split("~")[0] for n in file_names(["spy", "SPY"]).values())
     ['SPY', 'spy']
     """
-    unique = sorted(set(names))
-    safe = {name: safe_name(name) for name in unique}
+    return _apart({name: safe_name(name) for name in names})
+
+
+def folder_names(job_ids: Iterable[str]) -> dict[str, str]:
+    """Map each job id to a folder name: the id itself, hashed where ids differ only in case.
+
+    Examples
+    --------
+    >>> folder_names(["cs_y_up_5d", "sym_y%20a_A"])
+    {'cs_y_up_5d': 'cs_y_up_5d', 'sym_y%20a_A': 'sym_y%20a_A'}
+    >>> len({name.casefold() for name in folder_names(["sym_y_a", "sym_y_A"]).values()})
+    2
+    """
+    return _apart({job_id: job_id for job_id in job_ids})
+
+
+def _apart(safe: Mapping[str, str]) -> dict[str, str]:
+    """Hash those of the file names ``safe`` that differ only in case or normalisation, or whose true names do."""
+    unique = sorted(safe)
     groups: dict[str, set[str]] = {}
     for name in unique:
         groups.setdefault(_folded(name), set()).add(name)

@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import BaseModel, ValidationError
 
 from trainroute.config.schema import PlanningConfig, RoutingConfig
-from trainroute.errors import BrokenPlanError
+from trainroute.errors import BrokenPlanError, one_line
 from trainroute.records.artifacts import canonical_json, read_parts, write_parts
 from trainroute.records.directories import recover, replaced_directory
 from trainroute.records.routing import (
@@ -122,7 +122,7 @@ def read_routing_plan(path: Path, *, targets: Collection[str] | None = None) -> 
         planning = PlanningConfig.model_validate(policy.planning)
         pooled, pairs = _frames(parts.get("targets", b""), targets)
     except (msgspec.DecodeError, msgspec.ValidationError, ValidationError, UnicodeDecodeError) as error:
-        raise BrokenPlanError(f"{path}: does not fit the schema ({_one_line(error)}); write it again") from None
+        raise BrokenPlanError(f"{path}: does not fit the schema ({one_line(error)}); write it again") from None
     return RoutingPlan(metadata=metadata, routing=routing, planning=planning, pooled=pooled, pairs=pairs)
 
 
@@ -137,7 +137,7 @@ def _metadata(path: Path, parts: Mapping[str, bytes]) -> RoutingMetadata:
             )
         return msgspec.json.decode(parts["metadata"], type=RoutingMetadata)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise BrokenPlanError(f"{path}: metadata do not fit the schema ({_one_line(error)}); write it again") from None
+        raise BrokenPlanError(f"{path}: metadata do not fit the schema ({one_line(error)}); write it again") from None
 
 
 def _frames(targets: bytes, wanted: Collection[str] | None) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -173,7 +173,3 @@ def _frames(targets: bytes, wanted: Collection[str] | None) -> tuple[pl.DataFram
 
 def _dumped(section: BaseModel) -> dict[str, object]:
     return section.model_dump(mode="json")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -162,7 +162,7 @@ def _counts(plan: TrainingPlan, report: TrainingReport | None) -> list[str]:
     summary = plan.summary
     lines = [f"{len(plan.jobs)} jobs planned: {summary.total_cs_jobs} pooled, {summary.total_symbol_jobs} local"]
     if report is None:
-        return [*lines, "not trained: --skip-training"]
+        return [*lines, "not trained; 'trainroute train' trains by this plan"]
     if report.nothing_to_train is not None:
         return [*lines, report.nothing_to_train]
     if report.families_not_built:

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from trainroute import __version__
 from trainroute.config import Config
 from trainroute.config.schema import RoutingConfig
+from trainroute.provenance import code_version
 from trainroute.records.candidates import DECIMALS, Candidates
 from trainroute.records.frames import nested
 from trainroute.records.routing import (
@@ -58,7 +58,7 @@ def build_routing_plan(
         schema_version=ROUTING_PLAN_SCHEMA_VERSION,
         generated_at=generated_at,
         git_commit=git_commit,
-        code_version=__version__,
+        code_version=code_version(),
         config_hash=config.config_hash,
         metrics_snapshot=candidates.snapshot,
         columns_provided=tuple(sorted(candidates.provided)),

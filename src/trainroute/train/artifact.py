@@ -22,9 +22,9 @@ from trainroute.records.results import MODEL_MANIFEST_SCHEMA_VERSION, ModelManif
 MANIFEST = "manifest.json"
 
 
-def model_folder(models: Path, job_id: str, family: str) -> Path:
-    """Return where the model of a job × family lies; ``job_id`` is a safe name by construction."""
-    return models / job_id / safe_name(family)
+def model_folder(models: Path, job_folder: str, family: str) -> Path:
+    """Return where the model of a job × family lies; ``job_folder`` is one of `folder_names`."""
+    return models / job_folder / safe_name(family)
 
 
 def save_model(folder: Path, model: FittedModel, manifest: ModelManifest) -> ModelManifest:

@@ -23,9 +23,13 @@ _PREPROCESSING = {"dtype": "float32", "missing": "NaN", "scaling": "inside the m
 
 
 class JobTask(Record, frozen=True, kw_only=True):
-    """One family of one job, with all that its run needs to know beside the panel."""
+    """One family of one job, with all that its run needs to know beside the panel.
+
+    ``folder`` is the name of the job's folder among the models.
+    """
 
     job: TrainingJob
+    folder: str
     family: str
     features: tuple[str, ...]
     hyperparameters: dict[str, Hyperparameter]
@@ -51,7 +55,7 @@ def run_job(task: JobTask, store: PanelStore, models: Path) -> JobDone:
     store : PanelStore
         The panel of the run.
     models : Path
-        The model is saved in ``models/<job_id>/<family>``.
+        The model is saved in ``models/<folder>/<family>``.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def run_job(task: JobTask, store: PanelStore, models: Path) -> JobDone:
     )
     scores = score_holdout(store, model, target, rows.holdout, task.features, threads=task.threads)
     manifest = _manifest(task, target, store, rows, scores, model)
-    folder = model_folder(models, task.job.job_id, family.name)
+    folder = model_folder(models, task.folder, family.name)
     save_model(folder, model, manifest)
     return JobDone(score=scores.score, unscored=_why_unscored(scores), folder=str(folder.relative_to(models)))
 

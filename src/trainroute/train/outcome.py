@@ -9,6 +9,7 @@ from pathlib import Path
 from trainroute.errors import bounded
 from trainroute.families import two_stage_order
 from trainroute.records.artifacts import write_atomically, write_json_artifact
+from trainroute.records.names import folder_names
 from trainroute.records.plan import NO_POOL, TrainingJob, TrainingPlan, TrainingPlanSummary
 from trainroute.records.results import (
     TRAINING_REPORT_SCHEMA_VERSION,
@@ -112,7 +113,7 @@ def write_report(report: TrainingReport, directory: Path) -> Path:
 
 def left_over_models(models: Path, plan: TrainingPlan) -> tuple[str, ...]:
     """Return the folders of models whose job this plan does not have; they are left where they are."""
-    known = {job.job_id for job in plan.jobs}
+    known = set(folder_names(job.job_id for job in plan.jobs).values())
     if not models.is_dir():
         return ()
     others = (folder for folder in models.iterdir() if folder.name not in known)

@@ -16,6 +16,7 @@ from trainroute.config import Config
 from trainroute.families import FamilySelection
 from trainroute.panel import Panel, walk_forward
 from trainroute.progress import Progress, SilentProgress
+from trainroute.records.names import folder_names
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.results import FamilyResult
 from trainroute.train.ledger import Ledger
@@ -81,6 +82,7 @@ def train_plan(
         run = StageRun(
             plan_id=plan.metadata.plan_id,
             jobs={job.job_id: job for job in selection.jobs},
+            folders=folder_names(job.job_id for job in plan.jobs),
             features={job.job_id: job_features(plan, job, panel) for job in selection.jobs},
             settings=settings,
             config=config.training,

@@ -35,10 +35,11 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class StageRun:
-    """What both stages share: the plan's identity, its jobs, and where things lie."""
+    """What both stages share: the plan's identity, its jobs, and where things lie; mappings by job id."""
 
     plan_id: str
     jobs: Mapping[str, TrainingJob]
+    folders: Mapping[str, str]
     features: Mapping[str, tuple[str, ...]]
     settings: Mapping[str, FamilySettings]
     config: TrainingConfig
@@ -114,6 +115,7 @@ def _item(place: int, result: FamilyResult, run: StageRun) -> WorkItem:
     settings = run.settings[result.family]
     task = JobTask(
         job=run.jobs[result.job_id],
+        folder=run.folders[result.job_id],
         family=result.family,
         features=run.features[result.job_id],
         hyperparameters=settings.hyperparameters,
@@ -142,7 +144,8 @@ def _after(event: Event, result: FamilyResult, run: StageRun) -> FamilyResult:
     _LOG.warning("%s × %s: failed: %s", result.job_id, result.family, reason)
     if reply.failure is not None and reply.failure.traceback is not None:
         _LOG.debug("%s × %s:\n%s", result.job_id, result.family, reply.failure.traceback)
-    discard_model_of_other_plan(model_folder(run.output_dir / MODELS, result.job_id, result.family), run.plan_id)
+    folder = model_folder(run.output_dir / MODELS, run.folders[result.job_id], result.family)
+    discard_model_of_other_plan(folder, run.plan_id)
     return structs.replace(measured, state=FamilyState.FAILED, reason=reason)
 
 

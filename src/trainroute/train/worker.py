@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from trainroute.errors import TrainrouteError
+from trainroute.errors import TrainrouteError, one_line
 from trainroute.train.job import JobTask, run_job
 from trainroute.train.memory import peak_bytes, reset_peak
 from trainroute.train.messages import Failure, FailureKind, Reply, WorkerSetup, decode_task, encode_line
@@ -61,7 +61,7 @@ def _run(task: JobTask, store: PanelStore, setup: WorkerSetup) -> Reply:
     except TrainrouteError as error:
         failure = Failure(kind=FailureKind.REFUSED, reason=str(error))
     except Exception as error:  # noqa: BLE001 - the job runner's boundary: one family must not end the run
-        failure = Failure(kind=FailureKind.ERROR, reason=_one_line(error), traceback=traceback.format_exc())
+        failure = Failure(kind=FailureKind.ERROR, reason=_named(error), traceback=traceback.format_exc())
     return Reply(done=done, failure=failure, seconds=time.perf_counter() - started, peak_memory_bytes=peak_bytes())
 
 
@@ -75,8 +75,8 @@ def _threads(wanted: int, started_with: int) -> contextlib.AbstractContextManage
     return limits
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+def _named(error: Exception) -> str:
+    text = one_line(error, limit=_LONGEST_REASON)
     return f"{type(error).__name__}: {text}"[:_LONGEST_REASON] if text else type(error).__name__
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from trainroute.provenance import git_commit, run_id, utc_now
+from trainroute import __version__, provenance
+from trainroute.provenance import code_version, git_commit, run_id, utc_now
 
 
 def test_now_is_utc_to_the_second() -> None:
@@ -35,3 +36,16 @@ def test_commit_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.Mon
 def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert git_commit() is None
+
+
+def test_another_source_file_is_another_code_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert code_version().startswith(f"{__version__}+")
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/one.py").write_text("x = 1")
+    first = code_version.__wrapped__()
+    assert code_version.__wrapped__() == first
+    (tmp_path / "deep/one.py").write_text("x = 2")
+    second = code_version.__wrapped__()
+    (tmp_path / "deep/one.py").rename(tmp_path / "deep/two.py")
+    assert len({first, second, code_version.__wrapped__(), code_version()}) == 4

@@ -16,11 +16,12 @@ from trainroute.plan import (
     Problem,
     Severity,
     inputs_beside,
+    problems_beside,
     require_fresh,
     validate_plan,
     write_training_plan,
 )
-from trainroute.records.candidates_io import validate_candidates, write_candidates
+from trainroute.records.candidates_io import TableFormat, validate_candidates, write_candidates
 from trainroute.records.plan import TrainingJob, TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import write_routing_plan
@@ -206,3 +207,29 @@ def test_broken_inputs_are_errors_not_silence(output: Path) -> None:
     (output / "METRICS/routing_plan/routing_plan.json").write_text("{}")
     with pytest.raises(BrokenPlanError):
         inputs_beside(output / "globals/training_plan")
+
+
+def test_a_plan_alone_says_what_could_not_be_checked(plan: TrainingPlan, tmp_path: Path) -> None:
+    folder = tmp_path / "globals/training_plan"
+    write_training_plan(plan, folder)
+    (problem,) = problems_beside(folder, plan)
+    assert problem.severity is Severity.WARNING
+    lacking = "no routing plan and no routing candidates"
+    assert problem.message == f"{lacking} under {tmp_path.resolve()} to compare the plan with"
+
+
+@pytest.mark.parametrize("table_format", ["PARQUET", "CSV"])
+def test_candidates_beside_a_plan_are_compared_in_either_format(
+    rows: list[Row], routing: RoutingPlan, plan: TrainingPlan, tmp_path: Path, table_format: TableFormat
+) -> None:
+    folder = tmp_path / "globals/training_plan"
+    write_training_plan(plan, folder)
+    write_routing_plan(routing, tmp_path / "METRICS/routing_plan")
+    table = validate_candidates(pl.DataFrame(rows, infer_schema_length=None), "test")
+    write_candidates(table, tmp_path / "METRICS", table_format=table_format)
+    assert problems_beside(folder, plan) == []
+    rows[1]["score_shrunk"] = 0.61
+    table = validate_candidates(pl.DataFrame(rows, infer_schema_length=None), "test")
+    write_candidates(table, tmp_path / "METRICS", table_format=table_format)
+    (problem,) = problems_beside(folder, plan)
+    assert "the routing candidates changed" in problem.message

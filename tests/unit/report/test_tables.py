@@ -103,7 +103,7 @@ def test_only_the_first_gaps_are_listed(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("report", "said"),
     [
-        (None, "not trained: --skip-training"),
+        (None, "not trained; 'trainroute train' trains by this plan"),
         (_report(nothing_to_train="nothing to train: 3 of 3 blocked"), "nothing to train: 3 of 3 blocked"),
         (_report(families_not_built=("GAN", "VAE")), "not in this version: GAN, VAE"),
     ],

@@ -29,6 +29,7 @@ def train(store: PanelStore, tmp_path: Path) -> Callable[..., Path]:
         family = FAMILIES.get("LightGBM")
         task = JobTask(
             job=job,
+            folder=job.job_id,
             family="LightGBM",
             features=features,
             hyperparameters=family.resolve({"rounds": 5}),

@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,23 @@ def test_pairs_without_a_job_are_counted_from_the_plan(make_plan: MakePlan, tmp_
     assert outcome.nothing_to_train == (
         "nothing to train: 51 of 60 blocked, 48 too few rows, 9 routed to a pool that no symbol may teach, 3 leakage"
     )
+
+
+def test_jobs_that_differ_only_in_case_share_no_folder(
+    make_plan: MakePlan, make_job: MakeJob, make_panel: MakePanel, tmp_path: Path
+) -> None:
+    panel = make_panel(n_symbols=2)
+    panel = replace(panel, rows=(replace(panel.rows[0], symbol="SPY"), replace(panel.rows[1], symbol="spy")))
+    outcome = train_plan(
+        make_plan(make_job("y_binary", "SPY"), make_job("y_binary", "spy"), make_job("y_binary", symbols=("SPY",))),
+        panel,
+        CONFIG,
+        output_dir=tmp_path,
+    )
+    found = {result.job_id: str(result.artifact) for result in outcome.results}
+    assert len({path.casefold() for path in found.values()}) == 3
+    assert found["cs_y_binary"] == "models/cs_y_binary/LightGBM"
+    assert {job_id: load_model(tmp_path / path)[1].job_id for job_id, path in found.items()} == {
+        name: name for name in found
+    }
+    assert outcome.report.left_over_models == ()
