@@ -73,7 +73,7 @@ def _states(output: Path) -> dict[tuple[str, str], tuple[str, str | None]]:
 
 def test_every_way_to_fail_is_named_and_all_others_are_trained(tmp_path: Path) -> None:
     names = "Fine,Prints,Raises,Hangs,Hungry,Killed,Exits,Flaky"
-    own = {"Hangs": {"time_limit_minutes": 0.08}, "Flaky": {"attempts": 3}, "Raises": {"attempts": 2}}
+    own = {"Hangs": {"time_limit_minutes": 0.02}, "Flaky": {"attempts": 3}, "Raises": {"attempts": 2}}
     run = subprocess.run(
         _command(tmp_path / "results", names, families=own),
         env=_environment(tmp_path),
@@ -88,7 +88,7 @@ def test_every_way_to_fail_is_named_and_all_others_are_trained(tmp_path: Path) -
     assert all(found[name]["score"] == 1.0 for name in done)
 
     assert found["A Raises"]["reason"] == "ValueError: something went wrong"
-    assert found["A Hangs"]["reason"].startswith("stopped: still running after 4.8 s, the limit")
+    assert found["A Hangs"]["reason"].startswith("stopped: still running after 1.2 s, the limit")
     assert "the limit is 400 MB (memory_limit_mb)" in found["A Hungry"]["reason"]
     assert found["A Hungry"]["peak_memory_bytes"] > 400 << 20
     assert "was killed by signal 9 (Killed)" in found["A Killed"]["reason"]
@@ -102,8 +102,8 @@ def test_every_way_to_fail_is_named_and_all_others_are_trained(tmp_path: Path) -
     assert "sym_y_up_A × Killed: failed: its worker process was killed" in log
     assert "Traceback" not in log
     children = [int(mark.name.removeprefix("child_")) for mark in tmp_path.glob("child_*")]
-    assert len(children) == 1
-    assert _ended(children[0]), "the child of a family that was stopped lives on"
+    assert children, "the one that eats memory always comes to start its child"
+    _until(lambda: all(_ended(child) for child in children), "the children of families that were stopped have ended")
 
 
 def test_the_stages_have_workers_of_their_own_with_their_own_limits(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from trainroute.config.schema import Config
 from trainroute.config.strict_yaml import load_yaml
-from trainroute.errors import ConfigError, bounded
+from trainroute.errors import ConfigError, bounded, one_line
 
 WORKING_DIRECTORY_CONFIG = Path("CONFIG/training_config/routing_config.yaml")
 
@@ -44,7 +44,7 @@ def parse_config(text: str, source: str) -> Config:
     try:
         document = load_yaml(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"config {source}: not valid YAML ({_one_line(error)})") from None
+        raise ConfigError(f"config {source}: not valid YAML ({one_line(error)})") from None
     if document is None:
         document = {}
     if not isinstance(document, dict):
@@ -89,7 +89,3 @@ def _problem(item: Any) -> str:  # noqa: ANN401 - as above
     if item["type"] == "too_short":
         return "must not be empty"
     return f"{item['msg'].replace('tuple', 'list')}, got {item['input']!r}"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

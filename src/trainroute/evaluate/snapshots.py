@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from trainroute.errors import DataError
+from trainroute.errors import DataError, one_line
 from trainroute.evaluate.evidence import SnapshotBasis
 from trainroute.evaluate.stability import Snapshot
 from trainroute.panel import Panel
@@ -148,7 +148,7 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: snapshot cannot be read ({_one_line(error)}); delete it and run again") from None
+        raise DataError(f"{path}: snapshot cannot be read ({one_line(error)}); delete it and run again") from None
     if dict(frame.schema) != _SCHEMA:
         raise DataError(f"{path}: snapshot has another layout than this version writes; delete it and run again")
     return frame
@@ -168,7 +168,3 @@ def _snapshots(frame: pl.DataFrame, features: Sequence[str]) -> list[tuple[Key, 
         )
         found.append(((str(target), None if symbol is None else str(symbol)), snapshot))
     return found
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -107,21 +107,28 @@ class Raises(Guest):
         raise ValueError("something\nwent wrong")
 
 
+def _start_child() -> None:
+    child = subprocess.Popen(["sleep", "600"])
+    (MARKS / f"child_{child.pid}").touch()
+
+
 class Hangs(Guest):
     """Starts a child, then waits for ever."""
 
     name: ClassVar[str] = "Hangs"
 
     def act(self) -> None:
-        child = subprocess.Popen(["sleep", "600"])
-        (MARKS / f"child_{child.pid}").touch()
+        _start_child()
         time.sleep(600)
 
 
 class Hungry(Guest):
+    """Starts a child, then eats memory until it is stopped."""
+
     name: ClassVar[str] = "Hungry"
 
     def act(self) -> None:
+        _start_child()
         eaten = []
         while True:
             eaten.append(np.ones(1 << 20))

@@ -1,9 +1,10 @@
 import io
-import logging
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from trainroute.report import progress
 from trainroute.report.progress import BarProgress, LogProgress, duration, terminal_progress
 
 
@@ -27,17 +28,16 @@ def test_bar_shows_label_count_and_time_left() -> None:
     assert "left" in shown
 
 
-def test_without_a_terminal_a_line_says_how_much_is_left(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_a_terminal_a_line_says_how_much_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 40.0, 50.0, 80.0])
-    monkeypatch.setattr(logging.getLogger("trainroute"), "propagate", True)
-    caplog.set_level(logging.INFO, logger="trainroute")
+    lines: list[str] = []
+    logger = SimpleNamespace(info=lambda text, *arguments: lines.append(text % arguments))
+    monkeypatch.setattr(progress, "LOGGER", logger)
     with LogProgress(lambda: next(clock)).step("Training", 4) as step:
         step.advance()  # 40 s: a line
         step.advance()  # 10 s later: too soon
         step.advance(2)  # done: the summary says it
-    assert [record.getMessage() for record in caplog.records] == ["Training: 1 of 4, about 2 min 0 s left"]
+    assert lines == ["Training: 1 of 4, about 2 min 0 s left"]
 
 
 def test_bars_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

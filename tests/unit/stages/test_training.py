@@ -112,10 +112,10 @@ def test_a_plan_without_jobs_says_why_without_reading_data(
 
 
 def test_names_are_checked_before_the_filter_is_said_to_be_applied(
-    tmp_path: Path, routed: Callable[..., Path], caplog: pytest.LogCaptureFixture
+    data: Path, routed: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     output = routed(0.65)
     caplog.set_level(logging.INFO, logger="trainroute")
     with pytest.raises(UnknownNameError, match="y_down"):
-        pipeline.train(tmp_path, output_dir=output, targets=["y_down"], config=CONFIG)
+        pipeline.train(tmp_path / "data", output_dir=output, targets=["y_down"], config=CONFIG)
     assert "filter applied" not in caplog.text
