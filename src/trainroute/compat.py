@@ -8,8 +8,7 @@ from typing import Any
 import polars as pl
 
 from trainroute import pipeline
-from trainroute.config import load_config
-from trainroute.errors import UsageError
+from trainroute.errors import PlanError, UsageError
 from trainroute.evaluate import read_feature_sets
 from trainroute.families import select_families
 from trainroute.logs import ensure_logging
@@ -26,6 +25,7 @@ from trainroute.stages import (
     MetricsAggregator,
     TrainingPlanGenerator,
     TrainingRouter,
+    as_config,
     train_without_plan,
 )
 from trainroute.train import TrainingOutcome
@@ -49,10 +49,15 @@ def generate_routing_plan_after_feature_selection(
 ) -> RoutingPlan:
     """Route, and plan, what a measurement left in an output directory.
 
+    The plans carry the commit of the measurement. The training plan carries the content hash of the data too, if the
+    training plan that it replaces was made of the same measurement and has the same symbols; else, as of a part of
+    the symbols no hash was recorded, a change of the data cannot be noticed.
+
     Parameters
     ----------
     output_dir : Path or str
-        The directory that holds ``METRICS``. Its candidates table is cut down to these targets and symbols.
+        The directory that holds ``METRICS``. Its candidates table stays as it is: the plans decide on a part of it, and
+        are stale once any of it changes.
     targets, symbols : sequence of str
     routing_config_path : Path or str, optional
     generate_training_plan : bool
@@ -69,18 +74,34 @@ def generate_routing_plan_after_feature_selection(
     """
     ensure_logging()
     output_dir = Path(output_dir)
-    config = load_config(None if routing_config_path is None else Path(routing_config_path))
+    config = as_config(routing_config_path)
     families = select_families(model_families, group=ALL_FAMILIES).names
     aggregator = MetricsAggregator(output_dir)
+    measured = aggregator.measured()
     candidates = aggregator.aggregate_routing_candidates(targets, symbols)
-    aggregator.save_routing_candidates(candidates)
-    routing = TrainingRouter(config).generate_routing_plan(candidates, output_dir / ROUTING_PLAN)
+    commit = next(iter(measured.frame["git_commit"].drop_nulls().to_list()), None)
+    routing = TrainingRouter(config).generate_routing_plan(
+        candidates, output_dir / ROUTING_PLAN, git_commit=commit, cut_from=measured
+    )
     if generate_training_plan:
         generator = TrainingPlanGenerator(routing, families, config, feature_sets=read_feature_sets(output_dir))
         generator.generate_training_plan(
-            output_dir / TRAINING_PLAN, routing_plan_path=ROUTING_PLAN / "routing_plan.json"
+            output_dir / TRAINING_PLAN,
+            data_fingerprint=_recorded_fingerprint(output_dir / TRAINING_PLAN, routing),
+            routing_plan_path=ROUTING_PLAN / "routing_plan.json",
+            git_commit=commit,
         )
     return routing
+
+
+def _recorded_fingerprint(plan_dir: Path, routing: RoutingPlan) -> str | None:
+    """Return the hash of the data that the plan in a directory records for the same measurement and symbols."""
+    try:
+        before = load_training_plan(plan_dir).metadata
+    except PlanError:  # it is to be replaced, so that it may be absent or broken
+        return None
+    same = before.metrics_snapshot == routing.metadata.metrics_snapshot and before.symbols == routing.symbols
+    return before.data_fingerprint if same else None
 
 
 def load_routing_plan(routing_plan_dir: Path | str) -> RoutingPlan:
@@ -139,7 +160,7 @@ def train_models_for_interval_comprehensive(
         others = sorted(set(given or {}).difference(targets))
         if others:
             raise UsageError(f"{name} names {others[0]!r}, which is not among the targets")
-    config = load_config()
+    config = as_config(None)
     data = config.data.model_copy(update={"bar_interval": interval})
     own = {target: select_families(names).names for target, names in (target_families or {}).items()}
     with tempfile.TemporaryDirectory(prefix="trainroute-") as folder:

@@ -2,94 +2,41 @@
 
 `run`:
 1. `measure`: evidence from the cache, or measured on the panel → ``METRICS``.
-2. `TrainingRouter`: decisions → ``METRICS/routing_plan``.
-3. `TrainingPlanGenerator`: jobs → ``globals/training_plan``.
-4. `train_plan`: exactly these jobs → ``models``, ``globals``.
+2. `plan_candidates`: decisions → ``METRICS/routing_plan``, jobs → ``globals/training_plan``.
+3. `train_planned`: exactly these jobs → ``models``, ``globals``.
 
-`train` begins at step 4 with a plan from disk, or with one pooled job per target where there is none.
-`route` does steps 2 and 3 from a candidates table.
+`train` begins at step 3 with a plan from disk, or with one pooled job per target where there is none.
+`route` does step 2 from a candidates table.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from trainroute.config import Config
 from trainroute.errors import TrainingError, UsageError
 from trainroute.evaluate import read_feature_sets
-from trainroute.families import STANDARD, FamilySelection, select_families
+from trainroute.families import STANDARD
 from trainroute.logs import LOGGER, ensure_logging
-from trainroute.panel import data_fingerprint, load_panel
-from trainroute.plan import (
-    DEFAULT_OUTPUT,
-    find_training_plan_dir,
-    inputs_beside,
-    load_training_plan,
-    require_fresh,
-)
+from trainroute.panel import load_panel
+from trainroute.plan import DEFAULT_OUTPUT, find_training_plan_dir
 from trainroute.progress import Progress, SilentProgress
-from trainroute.provenance import git_commit
-from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import read_candidates, write_candidates
-from trainroute.records.plan import FeatureSet, TrainingPlan
-from trainroute.records.routing import RoutingPlan
 from trainroute.stages import (
     METRICS,
-    ROUTING_PLAN,
-    TRAINING_PLAN,
     Choice,
     ConfigLike,
-    TrainingPlanGenerator,
-    TrainingRouter,
+    RunResult,
     as_config,
+    check_places,
+    families_asked_for,
     measure,
+    plan_candidates,
+    train_by_plan,
     train_planned,
     train_without_plan,
 )
-from trainroute.train import TrainingOutcome
 
-
-@dataclass(frozen=True, kw_only=True)
-class RunResult:
-    """What a run made.
-
-    Attributes
-    ----------
-    output_dir : Path
-    plan : TrainingPlan
-    routing : RoutingPlan or None
-        None where `train` ran by itself.
-    outcome : TrainingOutcome or None
-        None where training was skipped.
-    from_cache : bool
-        Whether the evidence was measured before.
-    """
-
-    output_dir: Path
-    plan: TrainingPlan
-    routing: RoutingPlan | None = None
-    outcome: TrainingOutcome | None = None
-    from_cache: bool = False
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 1 where a planned job × family failed."""
-        return 0 if self.outcome is None else self.outcome.exit_code
-
-    @property
-    def files(self) -> dict[str, Path]:
-        """Where to look, by what it is."""
-        found = {}
-        if self.routing is not None:
-            found["candidates"] = self.output_dir / METRICS / "routing_candidates.parquet"
-            found["routing plan"] = self.output_dir / ROUTING_PLAN / "routing_plan.md"
-            found["training plan"] = self.output_dir / TRAINING_PLAN / "training_plan.md"
-        if self.outcome is not None:
-            found["models"] = self.outcome.models_dir
-            found["training report"] = self.outcome.report_path.with_suffix(".md")
-            found["ledger"] = self.outcome.ledger_path
-        return found
+__all__ = ["IntelligentTrainer", "RunResult", "route", "run", "train"]
 
 
 def run(
@@ -144,6 +91,7 @@ def run(
     """
     ensure_logging()
     settings, data_dir, output_dir = as_config(config), Path(data_dir), Path(output_dir)
+    check_places(data_dir, output_dir)
     choice = Choice.checked(
         symbols=symbols,
         targets=targets,
@@ -153,11 +101,11 @@ def run(
         top_n_targets=top_n_targets,
         top_m_features=top_m_features,
     )
-    asked = _select(families, model_types, settings)
+    asked = families_asked_for(families, model_types, settings)
     evidence, panel = measure(
         data_dir, settings, choice, output_dir=output_dir, force_refresh=force_refresh, progress=progress
     )
-    routing, plan = _plan(
+    routing, plan = plan_candidates(
         evidence.candidates,
         settings,
         output_dir=output_dir,
@@ -200,10 +148,10 @@ def route(
     """
     ensure_logging()
     settings, output_dir = as_config(config), Path(output_dir)
-    asked = _select(families, model_types, settings)
+    asked = families_asked_for(families, model_types, settings)
     table = read_candidates(Path(candidates))
-    write_candidates(table, output_dir / METRICS)
-    routing, plan = _plan(
+    write_candidates(table, output_dir / METRICS, table_format=settings.routing.dump_candidates_as)
+    routing, plan = plan_candidates(
         table, settings, output_dir=output_dir, families=asked, feature_sets=read_feature_sets(output_dir)
     )
     return RunResult(output_dir=output_dir, plan=plan, routing=routing)
@@ -251,38 +199,30 @@ def train(
         raise UsageError("--no-training-plan and --training-plan-dir exclude each other; give one of them")
     settings, data_dir = as_config(config), Path(data_dir)
     output = DEFAULT_OUTPUT if output_dir is None else Path(output_dir)
+    check_places(data_dir, output)
     given = None if training_plan_dir is None else Path(training_plan_dir)
     found = None if no_training_plan else find_training_plan_dir(None if output_dir is None else output, given)
-    if found is None:
-        if not no_training_plan:
-            LOGGER.warning(
-                "No training plan under %s: one pooled job per target, on features that pass the checks", output
-            )
-        asked = _select(families, model_types, settings)
-        panel = load_panel(
-            data_dir, settings.data, symbols=symbols, targets=targets, progress=progress or SilentProgress()
-        )
-        plan, outcome = train_without_plan(
-            panel, settings, data_dir=data_dir, output_dir=output, families=asked, progress=progress
+    if found is not None:
+        restricted = None
+        if families is not None or model_types is not None:
+            restricted = families_asked_for(families, model_types, settings)
+        plan, outcome = train_by_plan(
+            found,
+            settings,
+            data_dir=data_dir,
+            output_dir=output,
+            families=restricted,
+            targets=targets,
+            symbols=symbols,
+            progress=progress,
         )
         return RunResult(output_dir=output, plan=plan, outcome=outcome)
-    plan = load_training_plan(found)
-    now = replace(inputs_beside(found), config_hash=settings.config_hash)
-    if plan.jobs and plan.metadata.data_fingerprint is not None:
-        now = replace(now, data_fingerprint=data_fingerprint(data_dir, plan.metadata.symbols))
-    for problem in require_fresh(plan, now):
-        LOGGER.warning("%s", problem.message)
-    restricted = None if families is None and model_types is None else _select(families, model_types, settings)
-    outcome = train_planned(
-        plan,
-        None,
-        settings,
-        data_dir=data_dir,
-        output_dir=output,
-        families=restricted,
-        targets=targets,
-        symbols=symbols,
-        progress=progress,
+    if not no_training_plan:
+        LOGGER.warning("No training plan under %s: one pooled job per target, on features that pass the checks", output)
+    asked = families_asked_for(families, model_types, settings)
+    panel = load_panel(data_dir, settings.data, symbols=symbols, targets=targets, progress=progress or SilentProgress())
+    plan, outcome = train_without_plan(
+        panel, settings, data_dir=data_dir, output_dir=output, families=asked, progress=progress
     )
     return RunResult(output_dir=output, plan=plan, outcome=outcome)
 
@@ -366,28 +306,3 @@ class IntelligentTrainer:
             first = result.outcome.report.gaps[0]
             raise TrainingError(f"every model failed, e.g. {first}; see {result.outcome.report_path}")
         return result
-
-
-def _plan(
-    candidates: Candidates,
-    config: Config,
-    *,
-    output_dir: Path,
-    families: FamilySelection,
-    feature_sets: Mapping[str, FeatureSet],
-    data_dir: Path | None = None,
-) -> tuple[RoutingPlan, TrainingPlan]:
-    commit = git_commit()
-    routing = TrainingRouter(config).generate_routing_plan(candidates, output_dir / ROUTING_PLAN, git_commit=commit)
-    generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets)
-    plan = generator.generate_training_plan(
-        output_dir / TRAINING_PLAN,
-        data_fingerprint=None if data_dir is None else data_fingerprint(data_dir, routing.symbols),
-        routing_plan_path=ROUTING_PLAN / "routing_plan.json",
-        git_commit=commit,
-    )
-    return routing, plan
-
-
-def _select(families: Sequence[str] | None, model_types: str | None, config: Config) -> FamilySelection:
-    return select_families(families, group=model_types or STANDARD, standard=config.planning.standard_families)

@@ -8,6 +8,7 @@ is whole; one that cannot be read is measured again.
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from trainroute.evaluate.evidence import (
 from trainroute.evaluate.snapshots import eligible_files, write_latest
 from trainroute.records.artifacts import content_id, read_json_artifact, write_json_artifact
 from trainroute.records.candidates import COLUMNS, Candidates
-from trainroute.records.candidates_io import write_candidates
+from trainroute.records.candidates_io import TableFormat, write_candidates
 from trainroute.records.plan import FeatureSet, Record
 
 _MEASURING_PACKAGES = ("trainroute.panel", "trainroute.metrics", "trainroute.evaluate")
@@ -97,10 +98,10 @@ def cached_evidence(output_dir: Path, key: str) -> Evidence | None:
     )
 
 
-def write_evidence(evidence: Evidence, output_dir: Path, key: str) -> None:
+def write_evidence(evidence: Evidence, output_dir: Path, key: str, *, table_format: TableFormat = "PARQUET") -> None:
     """Write the METRICS files, this run's snapshots, and the cache entry."""
     metrics = output_dir / "METRICS"
-    write_candidates(evidence.candidates, metrics)
+    write_candidates(evidence.candidates, metrics, table_format=table_format)
     ranking = {"schema_version": EVIDENCE_SCHEMA_VERSION, "targets": _ranking(evidence)}
     write_json_artifact(metrics / "target_ranking.json", ranking)
     leakage = {
@@ -161,6 +162,7 @@ def _cache(output_dir: Path, key: str) -> Path:
     return output_dir / "METRICS" / "cache" / key
 
 
+@cache
 def _code_digest() -> str:
     digest = hashlib.sha256()
     for package in _MEASURING_PACKAGES:

@@ -3,10 +3,19 @@
 The order of the stages is in `trainroute.pipeline`, which is made of these.
 """
 
-from trainroute.stages.common import METRICS, ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
+from trainroute.stages.common import (
+    METRICS,
+    ROUTING_PLAN,
+    TRAINING_PLAN,
+    ConfigLike,
+    as_config,
+    check_places,
+    families_asked_for,
+)
 from trainroute.stages.measuring import Choice, MetricsAggregator, measure
-from trainroute.stages.planning import TrainingPlanGenerator, TrainingRouter
-from trainroute.stages.training import train_planned, train_without_plan
+from trainroute.stages.planning import TrainingPlanGenerator, TrainingRouter, plan_candidates
+from trainroute.stages.result import RunResult
+from trainroute.stages.training import train_by_plan, train_planned, train_without_plan
 
 __all__ = [
     "METRICS",
@@ -15,10 +24,15 @@ __all__ = [
     "Choice",
     "ConfigLike",
     "MetricsAggregator",
+    "RunResult",
     "TrainingPlanGenerator",
     "TrainingRouter",
     "as_config",
+    "check_places",
+    "families_asked_for",
     "measure",
+    "plan_candidates",
+    "train_by_plan",
     "train_planned",
     "train_without_plan",
 ]

@@ -1,11 +1,14 @@
-"""Where the stages write, and how settings reach them."""
+"""Where the stages write, how settings reach them, and what is checked before any work."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trainroute.config import Config, check_config, load_config
+from trainroute.errors import ConfigError, UsageError
+from trainroute.families import FAMILIES, STANDARD, FamilySelection, select_families
 from trainroute.plan import ROUTING_PLAN_DIR
+from trainroute.train.settings import family_settings
 
 ConfigLike = Config | Mapping[str, Any] | Path | str | None
 """Settings as an object, as the content of a config file, as its path; None: what `load_config` finds."""
@@ -13,12 +16,64 @@ ConfigLike = Config | Mapping[str, Any] | Path | str | None
 METRICS = Path("METRICS")
 ROUTING_PLAN = ROUTING_PLAN_DIR
 TRAINING_PLAN = Path("globals", "training_plan")
+_WRITTEN = ("METRICS", "globals", "models")
 
 
 def as_config(config: ConfigLike) -> Config:
-    """Return settings given as an object, as the content of a config file, as its path, or not at all."""
+    """Return settings given as an object, as the content of a config file, as its path, or not at all.
+
+    Raises
+    ------
+    ConfigError
+        If they cannot be read or used, or name a model family or hyperparameter that does not exist.
+    """
     if isinstance(config, Config):
-        return config
-    if isinstance(config, Mapping):
-        return check_config(config, "the settings given")
-    return load_config(None if config is None else Path(config))
+        settings = config
+    elif isinstance(config, Mapping):
+        settings = check_config(config, "the settings given")
+    else:
+        settings = load_config(None if config is None else Path(config))
+    _check_families(settings)
+    return settings
+
+
+def families_asked_for(families: Sequence[str] | None, model_types: str | None, config: Config) -> FamilySelection:
+    """Return the families named, else those of the group, else the standard ones of the config."""
+    return select_families(families, group=model_types or STANDARD, standard=config.planning.standard_families)
+
+
+def check_places(data_dir: Path, output_dir: Path) -> None:
+    """Refuse places where a later run would read its own output as data, or a run write over its data.
+
+    Raises
+    ------
+    UsageError
+        If the output directory lies in the data directory, or the data where output is written.
+    """
+    data, output = data_dir.resolve(), output_dir.resolve()
+    if output.is_relative_to(data):
+        raise UsageError(
+            f"--output-dir {output_dir} lies in --data-dir {data_dir}, so its files would be read as data; "
+            "choose a directory outside"
+        )
+    for name in _WRITTEN:
+        if data.is_relative_to(output / name):
+            raise UsageError(
+                f"--data-dir {data_dir} lies in {output_dir / name}, where output is written; "
+                "move the data or choose another --output-dir"
+            )
+
+
+def _check_families(config: Config) -> None:
+    planning = config.planning
+    named = {
+        "standard_families": planning.standard_families,
+        "experimental_families": planning.experimental_families,
+        "family_min_priority": planning.family_min_priority,
+    }
+    for key, names in named.items():
+        try:
+            select_families(tuple(names))
+        except UsageError as error:
+            raise ConfigError(f"planning.{key}: {error}") from None
+    family_settings(FAMILIES.names(), config.training)

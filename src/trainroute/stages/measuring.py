@@ -15,7 +15,7 @@ from trainroute.panel import Panel, data_fingerprint, load_panel
 from trainroute.progress import Progress, SilentProgress
 from trainroute.provenance import git_commit, utc_now
 from trainroute.records.candidates import Candidates
-from trainroute.records.candidates_io import find_candidates, read_candidates, write_candidates
+from trainroute.records.candidates_io import TableFormat, find_candidates, read_candidates, write_candidates
 from trainroute.stages.common import METRICS
 
 
@@ -121,7 +121,7 @@ def measure(
             git_commit=git_commit(),
             progress=progress,
         )
-    write_evidence(evidence, output_dir, key)
+    write_evidence(evidence, output_dir, key, table_format=config.routing.dump_candidates_as)
     return evidence, panel
 
 
@@ -136,6 +136,20 @@ class MetricsAggregator:
 
     def __init__(self, output_dir: Path | str) -> None:
         self.output_dir = Path(output_dir)
+
+    def measured(self) -> Candidates:
+        """Return the candidates of everything that was measured.
+
+        Raises
+        ------
+        CandidatesError
+            If there is no candidates table.
+        """
+        folder = self.output_dir / METRICS
+        path = find_candidates(folder)
+        if path is None:
+            raise CandidatesError(f"{folder}: holds no routing_candidates table; run 'trainroute run' to write one")
+        return read_candidates(path)
 
     def aggregate_routing_candidates(
         self, targets: Sequence[str], symbols: Sequence[str], git_commit: str | None = None
@@ -155,24 +169,22 @@ class MetricsAggregator:
         UnknownNameError
             If a target or symbol is not in it.
         """
-        path = find_candidates(self.output_dir / METRICS)
-        if path is None:
-            folder = self.output_dir / METRICS
-            raise CandidatesError(f"{folder}: holds no routing_candidates table; run 'trainroute run' to write one")
-        known = read_candidates(path)
+        known = self.measured()
         frame = known.frame
         for kind, names in (("target", targets), ("symbol", symbols)):
             there = frame[kind].drop_nulls().unique().sort().to_list()
             for name in names:
                 if name not in there:
-                    raise UnknownNameError(f"{kind} in {path}", name, there)
+                    raise UnknownNameError(f"{kind} in {self.output_dir / METRICS}", name, there)
         wanted = pl.col("symbol").is_null() | pl.col("symbol").is_in(list(symbols))
         frame = frame.filter(pl.col("target").is_in(list(targets)) & wanted)
         if git_commit is not None:
             frame = frame.with_columns(git_commit=pl.lit(git_commit))
         return Candidates(frame=frame, provided=known.provided)
 
-    def save_routing_candidates(self, candidates: Candidates, output_path: Path | str | None = None) -> Path:
-        """Write ``routing_candidates.{parquet,json}`` into ``output_path``, else ``METRICS/``; return the path."""
+    def save_routing_candidates(
+        self, candidates: Candidates, output_path: Path | str | None = None, *, table_format: TableFormat = "PARQUET"
+    ) -> Path:
+        """Write ``routing_candidates.{parquet,json}`` (or ``.csv``) into ``output_path``, else ``METRICS/``."""
         folder = self.output_dir / METRICS if output_path is None else Path(output_path)
-        return write_candidates(candidates, folder)
+        return write_candidates(candidates, folder, table_format=table_format)

@@ -1,22 +1,26 @@
 """Candidates to decisions, decisions to jobs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+from msgspec import structs
 
-from trainroute.families import select_families
+from trainroute.config import Config
+from trainroute.families import FamilySelection, select_families
 from trainroute.logs import LOGGER
+from trainroute.panel import data_fingerprint
 from trainroute.plan import build_training_plan, write_training_plan
+from trainroute.provenance import git_commit, utc_now
 from trainroute.provenance import run_id as new_run_id
-from trainroute.provenance import utc_now
 from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import validate_candidates
 from trainroute.records.plan import NO_POOL, FeatureSet, TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import write_routing_plan
 from trainroute.route import build_routing_plan
-from trainroute.stages.common import ConfigLike, as_config
+from trainroute.stages.common import ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
 
 
 class TrainingRouter:
@@ -43,10 +47,21 @@ class TrainingRouter:
         )
 
     def generate_routing_plan(
-        self, routing_candidates: Candidates | pl.DataFrame, output_dir: Path | str, git_commit: str | None = None
+        self,
+        routing_candidates: Candidates | pl.DataFrame,
+        output_dir: Path | str,
+        git_commit: str | None = None,
+        *,
+        cut_from: Candidates | None = None,
     ) -> RoutingPlan:
-        """Decide, and write ``routing_plan.{json,yaml,md}`` into ``output_dir``."""
+        """Decide, and write ``routing_plan.{json,yaml,md}`` into ``output_dir``.
+
+        Where the candidates are a part of the table that lies in ``METRICS``, ``cut_from`` is that table: the plan is
+        stale once it changes.
+        """
         plan = self.route(routing_candidates, git_commit=git_commit)
+        if cut_from is not None:
+            plan = replace(plan, metadata=structs.replace(plan.metadata, metrics_snapshot=cut_from.snapshot))
         path = write_routing_plan(plan, Path(output_dir))
         LOGGER.info("Training routing plan generated: %s", path)
         return plan
@@ -108,3 +123,36 @@ class TrainingPlanGenerator:
         if unserved:
             LOGGER.warning("%d pairs are routed to %s, so no model serves them", unserved, NO_POOL)
         return plan
+
+
+def plan_candidates(
+    candidates: Candidates,
+    config: Config,
+    *,
+    output_dir: Path,
+    families: FamilySelection,
+    feature_sets: Mapping[str, FeatureSet],
+    data_dir: Path | None = None,
+) -> tuple[RoutingPlan, TrainingPlan]:
+    """Decide and plan, and write both plans into an output directory.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    config : Config
+    output_dir : Path
+    families : FamilySelection
+    feature_sets : mapping of str to FeatureSet
+    data_dir : Path, optional
+        The data that the candidates were measured on; the plan then notices when they change.
+    """
+    commit = git_commit()
+    routing = TrainingRouter(config).generate_routing_plan(candidates, output_dir / ROUTING_PLAN, git_commit=commit)
+    generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets)
+    plan = generator.generate_training_plan(
+        output_dir / TRAINING_PLAN,
+        data_fingerprint=None if data_dir is None else data_fingerprint(data_dir, routing.symbols),
+        routing_plan_path=ROUTING_PLAN / "routing_plan.json",
+        git_commit=commit,
+    )
+    return routing, plan

@@ -8,12 +8,63 @@ from trainroute.config import Config
 from trainroute.evaluate import safe_features
 from trainroute.families import FamilySelection
 from trainroute.logs import LOGGER
-from trainroute.panel import Panel, load_panel
-from trainroute.plan import lists_no_symbols, unplanned_jobs, with_feature_sets, with_symbols
+from trainroute.panel import Panel, data_fingerprint, load_panel
+from trainroute.plan import (
+    inputs_beside,
+    lists_no_symbols,
+    load_training_plan,
+    require_fresh,
+    unplanned_jobs,
+    with_feature_sets,
+    with_symbols,
+)
 from trainroute.progress import Progress, SilentProgress
 from trainroute.provenance import git_commit, run_id, utc_now
 from trainroute.records.plan import FeatureSet, TrainingPlan
 from trainroute.train import TrainingOutcome, select, train_nothing, train_plan
+
+
+def train_by_plan(
+    plan_dir: Path,
+    config: Config,
+    *,
+    data_dir: Path,
+    output_dir: Path,
+    families: FamilySelection | None,
+    targets: Sequence[str] | None,
+    symbols: Sequence[str] | None,
+    progress: Progress | None = None,
+) -> tuple[TrainingPlan, TrainingOutcome]:
+    """Train the selected jobs of the plan in a directory, if it fits the settings, the data and what lies beside it.
+
+    Raises
+    ------
+    BrokenPlanError, StalePlanError
+        If it cannot be trusted, or was made from something else.
+    """
+    plan = _fresh_plan(plan_dir, config, data_dir)
+    outcome = train_planned(
+        plan,
+        None,
+        config,
+        data_dir=data_dir,
+        output_dir=output_dir,
+        families=families,
+        targets=targets,
+        symbols=symbols,
+        progress=progress,
+    )
+    return plan, outcome
+
+
+def _fresh_plan(plan_dir: Path, config: Config, data_dir: Path) -> TrainingPlan:
+    plan = load_training_plan(plan_dir)
+    now = replace(inputs_beside(plan_dir), config_hash=config.config_hash)
+    if plan.jobs and plan.metadata.data_fingerprint is not None:
+        now = replace(now, data_fingerprint=data_fingerprint(data_dir, plan.metadata.symbols))
+    for problem in require_fresh(plan, now):
+        LOGGER.warning("%s", problem.message)
+    return plan
 
 
 def train_planned(

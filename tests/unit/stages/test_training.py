@@ -117,5 +117,5 @@ def test_names_are_checked_before_the_filter_is_said_to_be_applied(
     output = routed(0.65)
     caplog.set_level(logging.INFO, logger="trainroute")
     with pytest.raises(UnknownNameError, match="y_down"):
-        pipeline.train(tmp_path / "data", output_dir=output, targets=["y_down"], config=CONFIG)
+        pipeline.train(data, output_dir=output, targets=["y_down"], config=CONFIG)
     assert "filter applied" not in caplog.text

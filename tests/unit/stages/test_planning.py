@@ -1,0 +1,100 @@
+"""Plans made of a measurement on disk, and what `validate` says of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from trainroute.compat import generate_routing_plan_after_feature_selection, validate_training_plan
+from trainroute.config import Config
+from trainroute.families import select_families
+from trainroute.panel import data_fingerprint
+from trainroute.plan import load_training_plan
+from trainroute.records.candidates_io import TableFormat, find_candidates, validate_candidates, write_candidates
+from trainroute.stages import plan_candidates
+
+SYMBOLS = ("A", "B")
+TARGETS = ("y_down_1d", "y_up_1d")
+
+
+def _table(score: float = 0.65) -> Any:
+    rows = [(target, symbol, score, 8000, "abc") for target in TARGETS for symbol in (None, *SYMBOLS)]
+    names = ["target", "symbol", "score", "sample_size", "git_commit"]
+    return validate_candidates(pl.DataFrame(rows, schema=names, orient="row"), "test")
+
+
+@pytest.fixture(params=["PARQUET", "CSV"])
+def table_format(request: pytest.FixtureRequest) -> TableFormat:
+    format_: TableFormat = request.param
+    return format_
+
+
+@pytest.fixture
+def measured(tmp_path: Path, table_format: TableFormat, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory, and an output directory with candidates and plans made of it; it is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    days = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 9), "1d", eager=True).alias("ts")
+    labels = {target: [0, 1, 0, 1, 0, 1, 0, 1, 0] for target in TARGETS}
+    for symbol in SYMBOLS:
+        pl.DataFrame({"ts": days, "x": range(9), **labels}).write_parquet(data / f"{symbol}.parquet")
+    config = Config.model_validate({"routing": {"dump_candidates_as": table_format}})
+    write_candidates(_table(), tmp_path / "results/METRICS", table_format=table_format)
+    plan_candidates(
+        _table(),
+        config,
+        output_dir=tmp_path / "results",
+        families=select_families(["LightGBM"]),
+        feature_sets={},
+        data_dir=data,
+    )
+    return tmp_path
+
+
+@pytest.mark.usefixtures("quiet_logger")
+def test_a_plan_of_a_part_of_a_measurement_is_not_born_stale(measured: Path, table_format: TableFormat) -> None:
+    output = measured / "results"
+    path = find_candidates(output / "METRICS")
+    assert path is not None
+    before = path.read_bytes()
+    for targets, symbols in ((TARGETS[:1], SYMBOLS[:1]), (TARGETS, SYMBOLS)):
+        routing = generate_routing_plan_after_feature_selection(output, targets, symbols, model_families=["LightGBM"])
+        assert (routing.targets, routing.symbols, routing.metadata.git_commit) == (targets, symbols, "abc")
+        assert validate_training_plan(output / "globals/training_plan") == (True, [])
+    assert path.read_bytes() == before
+    write_candidates(_table(0.66), output / "METRICS", table_format=table_format)
+    valid, problems = validate_training_plan(output / "globals/training_plan")
+    assert not valid
+    assert "the routing candidates changed" in problems[0]
+
+
+@pytest.mark.usefixtures("quiet_logger")
+def test_the_hash_of_the_data_is_passed_on_for_the_same_symbols(measured: Path) -> None:
+    output = measured / "results"
+    generate_routing_plan_after_feature_selection(output, TARGETS[:1], SYMBOLS, model_families=["LightGBM"])
+    metadata = load_training_plan(output / "globals/training_plan").metadata
+    assert metadata.data_fingerprint == data_fingerprint(measured / "data", SYMBOLS)
+    assert metadata.git_commit == "abc"
+    generate_routing_plan_after_feature_selection(output, TARGETS, SYMBOLS[:1], model_families=["LightGBM"])
+    assert load_training_plan(output / "globals/training_plan").metadata.data_fingerprint is None
+
+
+def test_validate_lists_names_that_are_not_in_the_data(measured: Path, program: Callable[..., Any]) -> None:
+    assert program("validate", "--data-dir", "data").code == 0
+    (measured / "data/B.parquet").unlink()
+    left = pl.read_parquet(measured / "data/A.parquet").drop("y_up_1d")
+    left.write_parquet(measured / "data/A.parquet")
+    ended = program("validate", "--data-dir", "data")
+    assert ended.code == 1
+    assert "error: data: the data have no target y_up_1d" in ended.out
+    assert "error: data: the data have no symbol B" in ended.out
+    assert "stale" not in ended.out
+
+
+def test_explain_and_diff_work_whatever_the_format(measured: Path, program: Callable[..., Any]) -> None:
+    assert measured.is_dir()
+    assert "y_up_1d · A: ROUTE_" in program("explain", "--target", "y_up_1d", "--symbol", "A").out
+    assert "0 added, 0 removed, 0 changed" in program("diff", "results", "results").out
