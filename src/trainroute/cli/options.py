@@ -74,15 +74,6 @@ class FamilyOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class SequentialFamilyOptions(FamilyOptions):
-    """The same for the TRAINING entry points."""
-
-    model_types: ModelTypes | None = "sequential"
-    """A group of families."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
 class ExecutorOptions:
     """Where jobs run."""
 
@@ -108,11 +99,50 @@ class PlanOptions(OutputOptions):
     """Directory of master_training_plan.json; else looked for under the output directory."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RouteOptions(ProgramOptions, OutputOptions, FamilyOptions):
+    """What `route` takes beside its table."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(ProgramOptions, ExecutorOptions, OutputOptions, FamilyOptions, SelectionOptions, DataOptions):
+    """What `run` takes; the help page lists the last base first."""
+
+    skip_training: Flag = False
+    """Stop when the plan is written."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(ProgramOptions, ExecutorOptions, PlanOptions, FamilyOptions, DataOptions):
+    """What `train` takes; the help page lists the last base first."""
+
+    no_training_plan: Flag = False
+    """Train one pooled model per target, whatever plan is there."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SequentialRunOptions(RunOptions):
+    """The same for a TRAINING entry point."""
+
+    model_types: ModelTypes | None = "sequential"
+    """A group of families."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SequentialTrainOptions(TrainOptions):
+    """The same for a TRAINING entry point."""
+
+    model_types: ModelTypes | None = "sequential"
+    """A group of families."""
+
+
 VERBOSITY = Verbosity()
 PROGRAM = ProgramOptions()
-SELECTION = SelectionOptions()
-FAMILIES = FamilyOptions()
-SEQUENTIAL_FAMILIES = SequentialFamilyOptions()
-EXECUTOR = ExecutorOptions()
 OUTPUT = OutputOptions()
 PLAN = PlanOptions()
+ROUTE = RouteOptions()

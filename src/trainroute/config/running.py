@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from trainroute.config.section import Count, PositiveInt, Score, Section
 
@@ -20,6 +20,13 @@ class PlanningConfig(Section):
     """Symbols too short for their own model still lend their rows to the pooled one."""
     local_symbols_teach_pool: bool = True
     """Symbols routed SYMBOL_SPECIFIC still lend their rows to the pooled model."""
+
+    @field_validator("family_min_priority")
+    @classmethod
+    def _once(cls, priorities: dict[str, int]) -> dict[str, int]:
+        if len({name.casefold() for name in priorities}) < len(priorities):
+            raise ValueError("a family stands there twice; keep one")
+        return priorities
 
 
 class TargetConfig(Section):

@@ -79,6 +79,7 @@ def test_empty_file_means_all_defaults() -> None:
         ("routing: {dump_candidates_as: XLSX}", "routing.dump_candidates_as"),
         ("planning: {standard_families: []}", "planning.standard_families: must not be empty"),
         ("planning: {standard_families: XGBoost}", "planning.standard_families: Input should be a valid list"),
+        ("planning: {family_min_priority: {XGBoost: 1, xgboost: 2}}", "planning.family_min_priority: a family stands"),
         ("training: {families: {XGBoost: {threads: 0}}}", "training.families.XGBoost.threads: "),
         ("training: {families: {XGBoost: {hyperparameters: {eta: [1]}}}}", "XGBoost.hyperparameters.eta: Input should"),
         ("data: {targets: {PM2.5: {horzon: 1h}}}", "data.targets.PM2.5.horzon: unknown key"),
