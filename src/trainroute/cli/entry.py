@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 some or all jobs failed, or problems found; 2 usage, bad i
 130 interrupted.
 """
 
+import errno
 import signal
 import sys
 from collections.abc import Sequence
@@ -47,7 +48,8 @@ def run_app(app: App, tokens: Sequence[str]) -> int:
         sys.stderr.close()  # the reader of a pipe went away; Python would complain again at exit
         return 0
     except OSError as error:
-        code = UsageError.exit_code if isinstance(error, _UNUSABLE_PATH) else TrainrouteError.exit_code
+        unusable = isinstance(error, _UNUSABLE_PATH) or error.errno == errno.ENAMETOOLONG
+        code = UsageError.exit_code if unusable else TrainrouteError.exit_code
         return _failed(error, verbose=verbose, exit_code=code)
     except KeyboardInterrupt:
         _say("interrupted")

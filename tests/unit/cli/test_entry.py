@@ -1,3 +1,4 @@
+import errno
 import sys
 from collections.abc import Callable
 
@@ -32,6 +33,7 @@ def _app(raising: BaseException | None = None, result: object = None) -> App:
         (DataError("x"), 2),
         (BrokenPlanError("x"), 2),
         (PermissionError(13, "Permission denied"), 2),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), 2),
         (OSError(28, "No space left on device"), 1),
         (KeyboardInterrupt(), 130),
     ],

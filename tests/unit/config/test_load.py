@@ -91,6 +91,7 @@ def test_empty_file_means_all_defaults() -> None:
         ("routing:\n  min_minority_events: 3\nrouting: {}", "line 3: 'routing' stands already in line 1"),
         ("training: {seed: 1, workers: 2,\n seed: 2}", "line 2: 'seed' stands already in line 1"),
         ("? [routing]\n: {}", "not valid YAML"),
+        ("routing: " + "[" * 5000, "not valid YAML"),
     ],
 )
 def test_bad_setting_is_one_line_that_names_the_key(text: str, named: str) -> None:
