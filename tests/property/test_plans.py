@@ -194,5 +194,5 @@ def test_another_hash_seed_and_order_give_the_same_bytes(tmp_path: Path) -> None
         said.append(done.stdout)
         files.append(_bytes(folder))
     assert said[0] == said[1]
-    assert int(said[0].split()[-1]) > 3
+    assert int(said[0].split()[-1]) >= 3
     assert files[0] == files[1]
