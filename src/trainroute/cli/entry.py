@@ -8,7 +8,7 @@ import errno
 import signal
 import sys
 from collections.abc import Sequence
-from types import TracebackType
+from types import FrameType, TracebackType
 
 from cyclopts import App, CycloptsError
 
@@ -24,11 +24,13 @@ _UNUSABLE_PATH = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADir
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program; ``arguments`` default to the command line."""
     tokens = sys.argv[1:] if arguments is None else list(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run_app(build_app(), tokens))
 
 
 def compatibility_main(module: str) -> None:
     """Run an entry point of ``TRAINING`` as ``python -m <module>`` would."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run_app(build_compatibility_app(), [module, *sys.argv[1:]]))
 
 
@@ -55,6 +57,12 @@ def run_app(app: App, tokens: Sequence[str]) -> int:
         _say("interrupted")
         return INTERRUPTED
     return result if isinstance(result, int) else 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a signal handler
+    """Unwind as an interrupt does, so that workers, ledger and temporary files are left in order."""
+    _say("terminated")
+    sys.exit(128 + number)
 
 
 def _failed(error: Exception, *, verbose: bool, exit_code: int) -> int:

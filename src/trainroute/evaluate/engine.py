@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from trainroute.config import Config
-from trainroute.errors import EvidenceError
+from trainroute.errors import EvidenceError, bounded
 from trainroute.evaluate.candidates import candidates_table, leakage_status, target_rows
 from trainroute.evaluate.design import feature_scale, label_columns
 from trainroute.evaluate.evidence import Evidence, FeatureImportance, LeakFinding
@@ -116,10 +116,7 @@ class _Engine:
                 step.advance()
         ordered = [found[t.name] for t in self.panel.targets]
         if not any(item.scores.pooled_measured for item in ordered):
-            raise EvidenceError(
-                f"no target in {self.data_dir} can be measured: none has both a safe feature and labels of different "
-                "values in a test fold; see METRICS/leakage.json or give longer history"
-            )
+            raise EvidenceError(self._nothing_measured(ordered, findings))
         posteriors = {item.target.name: target_posteriors(item.scores) for item in ordered}
         pooled = pooled_posterior([item.scores for item in ordered])
         feature_sets = {item.target.name: self._feature_set(i, item, kept_apart) for i, item in enumerate(ordered)}
@@ -157,6 +154,16 @@ class _Engine:
             earlier_snapshots=earlier.sources,
             basis=earlier.basis,
         )
+
+    def _nothing_measured(self, ordered: Sequence[TargetEvidence], findings: Sequence[LeakFinding]) -> str:
+        leaks = bounded(f"{found.feature} ({found.check}: {found.detail})" for found in findings)
+        causes = [
+            f"{item.target.name}: no test fold has labels of different values that end before the holdout"
+            if item.features
+            else f"{item.target.name}: the leak checks leave no feature: {leaks}"
+            for item in ordered
+        ]
+        return f"no target in {self.data_dir} can be measured; {bounded(causes)}; give longer history or other features"
 
     def safe_features(self) -> dict[str, FeatureSet]:
         names = self.panel.features

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from trainroute.errors import ConfigError, DataError
 from trainroute.panel.columns import TargetColumn
+from trainroute.panel.panel import MICROSECONDS_PER_MINUTE
 from trainroute.panel.reading import SymbolFrame
 from trainroute.panel.repairs import Repairs
 from trainroute.records.vocabulary import Task
@@ -52,10 +53,23 @@ def horizon_us(target: TargetColumn, interval_us: int) -> int:
 
 
 def horizon_bars(target: TargetColumn, interval_us: int) -> int:
-    """Return the bars that a label spans, rounded up, at least 1."""
+    """Return the bars that a label spans, rounded up.
+
+    Raises
+    ------
+    DataError
+        If the horizon is shorter than a bar.
+    """
     if target.recorded_bars is not None:
         return target.recorded_bars
-    return target.settings.shift_bars or max(1, -(-horizon_us(target, interval_us) // interval_us))
+    length = horizon_us(target, interval_us)
+    if length < interval_us:
+        own, bar = length / MICROSECONDS_PER_MINUTE, interval_us / MICROSECONDS_PER_MINUTE
+        raise DataError(
+            f"target {target.name!r}: its horizon of {own:g} minutes is shorter than a bar of {bar:g}; "
+            f"give data.targets.{target.name}.horizon, or data.bar_interval"
+        )
+    return target.settings.shift_bars or -(-length // interval_us)
 
 
 def label_end(frame: SymbolFrame, target: TargetColumn, interval_us: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from typing import Self
 
 import msgspec
 
-from trainroute.errors import TrainingError
+from trainroute.errors import TrainingError, UsageError
 from trainroute.records.results import FamilyResult, FamilyState
 
 LEDGER_SCHEMA_VERSION = 1
@@ -61,6 +61,8 @@ class Ledger:
 
     Raises
     ------
+    UsageError
+        If the file cannot be opened for writing.
     TrainingError
         If the file is no ledger, or one of another version.
     """
@@ -68,7 +70,10 @@ class Ledger:
     def __init__(self, path: Path, plan_id: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._plan_id = plan_id
-        self._connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+        try:
+            self._connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+        except sqlite3.Error as error:
+            raise UsageError(f"{path}: cannot be opened for writing ({error}); choose another --output-dir") from None
         try:
             self._prepare(path)
         except sqlite3.Error as error:

@@ -1,4 +1,5 @@
 import errno
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -123,3 +124,25 @@ def test_an_option_means_the_same_everywhere() -> None:
 def _options(app: App) -> dict[str, tuple[object, str | None]]:
     found = app.assemble_argument_collection()
     return {n: (a.hint, a.parameter.help) for a in found for n in a.names if n.startswith("--")}
+
+
+def test_a_scheduler_that_ends_the_program_lets_it_clean_up() -> None:
+    script = """
+import os, signal
+from cyclopts import App
+from trainroute.cli import entry
+
+def work():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    finally:
+        print("cleaned up", flush=True)
+
+app = App()
+app.command(work)
+entry.build_app = lambda: app
+entry.main(["work"])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "cleaned up\n", "error: terminated\n")

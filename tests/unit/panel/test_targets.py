@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from trainroute.config.schema import DataConfig, TargetConfig
-from trainroute.errors import ConfigError
+from trainroute.errors import ConfigError, DataError
 from trainroute.panel import Panel, Target, load_panel
 from trainroute.records.vocabulary import Task
 
@@ -84,10 +84,9 @@ def test_the_horizon_comes_from_the_name_or_from_config(hive: Hive, frame: Frame
     assert panel.targets[0].horizon_minutes == 5 * 24 * 60
 
 
-def test_a_horizon_below_the_interval_is_one_bar(hive: Hive, frame: Frame) -> None:
-    target, _, ends = only_target(load_panel(hive(A=frame(y_x_30s=pl.int_range(40))), DataConfig()), "y_x_30s")
-    assert target.horizon_bars == 1
-    assert set(ends.tolist()) == {DAY}
+def test_a_horizon_shorter_than_a_bar_is_refused(hive: Hive, frame: Frame) -> None:
+    with pytest.raises(DataError, match=r"'y_x_30s': its horizon of 0\.5 minutes is shorter than a bar of 1440"):
+        load_panel(hive(A=frame(y_x_30s=pl.int_range(40))), DataConfig())
 
 
 def test_five_trading_days_span_a_week(hive: Hive, frame: Frame) -> None:
