@@ -74,6 +74,8 @@ class ValidationConfig(Section):
     """Blocks that only train; each later block is a test fold."""
     embargo_minutes: Annotated[float, Field(ge=0.0)] = 0.0
     """Further distance between the end of a training label and the test fold."""
+    tree_probes: bool = True
+    """Let trees compete with ridge where ridge alone settles nothing; off, only linear skill is seen."""
 
     @model_validator(mode="after")
     def _some_test(self) -> Self:
