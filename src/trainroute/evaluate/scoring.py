@@ -23,6 +23,7 @@ from trainroute.metrics import (
     common_standard_error,
     degrees_of_freedom,
     interval,
+    intervals,
     standard_errors,
     task_concordance,
 )
@@ -99,7 +100,7 @@ class _Cells:
 
 def score_target(
     target: Target,
-    outcome: NDArray[np.float64],
+    outcome: Floats | NDArray[np.float32],
     rows: TestRows,
     pooled: NDArray[np.float32],
     local: NDArray[np.float32],
@@ -117,10 +118,12 @@ def score_target(
     horizon_steps : int
         How many positions of ``Panel.timestamps`` a label spans.
     """
+    outcome = outcome.astype(np.float32)  # as the panel holds labels: nothing is lost, and they are sorted sooner
     cs = _cells(target, pooled, outcome, rows)
     own = _cells(target, local, outcome, rows, local_trained)
     shared = _Cells(result=cs.result, weight=own.weight)
-    time_block, n_blocks = _time_blocks(_by_symbol_influence(cs, rows), rows, horizon_steps)
+    cs_influence, own_influence = _influence(cs, rows), _influence(own, rows)
+    time_block, n_blocks = _time_blocks(cs_influence, rows, horizon_steps)
 
     def side(values: Floats, influence: Floats, weight: Floats) -> SideScores:
         totals = block_totals(influence, time_block, n_blocks, rows.symbol, rows.n_symbols)
@@ -133,20 +136,16 @@ def score_target(
         )
 
     weight, own_weight = cs.weight.sum(1), own.weight.sum(1)
-    pooled_side = side(_by_symbol(cs), _by_symbol_influence(cs, rows), weight)
-    local_side = side(_by_symbol(own), _by_symbol_influence(own, rows), own_weight)
-    gap = _by_symbol(own) - _by_symbol(shared)
-    gap_influence = _by_symbol_influence(own, rows) - _by_symbol_influence(shared, rows)
+    pooled_side = side(_by_symbol(cs), cs_influence, weight)
+    local_side = side(_by_symbol(own), own_influence, own_weight)
+    gap = side(_by_symbol(own) - _by_symbol(shared), own_influence - _influence(shared, rows), own_weight)
     score = _weighted_mean(pooled_side.value, weight)
     share = weight / weight.sum() if weight.sum() > 0 else weight
     return TargetScores(
         pooled=pooled_side,
         local=local_side,
-        difference=side(gap, gap_influence, own_weight),
-        local_intervals=tuple(
-            interval(value, totals, n_folds=rows.n_folds)
-            for value, totals in zip(local_side.value, local_side.totals, strict=True)
-        ),
+        difference=gap,
+        local_intervals=intervals(local_side.value, local_side.totals, n_folds=rows.n_folds),
         weight=weight,
         score=score,
         score_interval=interval(score, share @ pooled_side.totals, n_folds=rows.n_folds),
@@ -158,7 +157,7 @@ def score_target(
 def _cells(
     target: Target,
     prediction: NDArray[np.float32],
-    outcome: NDArray[np.float64],
+    outcome: NDArray[np.float32],
     rows: TestRows,
     valid: NDArray[np.bool_] | None = None,
 ) -> _Cells:
@@ -176,7 +175,8 @@ def _by_symbol(cells: _Cells) -> Floats:
     return mean
 
 
-def _by_symbol_influence(cells: _Cells, rows: TestRows) -> Floats:
+def _influence(cells: _Cells, rows: TestRows) -> Floats:
+    """Influence of each row on its symbol's score."""
     total = cells.weight.sum(1, keepdims=True)
     share = np.divide(cells.weight, total, out=np.zeros_like(cells.weight), where=total > 0)
     influence: Floats = cells.result.influence * share.ravel()[rows.cell]
@@ -199,11 +199,11 @@ def _weighted_mean(values: Floats, weight: Floats) -> float:
 
 
 def _within_date(
-    target: Target, prediction: NDArray[np.float32], outcome: NDArray[np.float64], rows: TestRows
+    target: Target, prediction: NDArray[np.float32], outcome: NDArray[np.float32], rows: TestRows
 ) -> float:
     if rows.n_symbols < 2 or len(rows.time) == 0:  # noqa: PLR2004 - a pair of symbols
         return float("nan")
-    dates, group = np.unique(rows.time, return_inverse=True)
-    result = task_concordance(prediction, outcome, group, len(dates), classes=target.classes)
+    order, date, n_dates = rows.by_date
+    result = task_concordance(prediction[order], outcome[order], date, n_dates, classes=target.classes)
     weight = np.divide(result.pairs, result.rows, out=np.zeros_like(result.pairs), where=result.rows > 0)
     return _weighted_mean(result.score, weight)

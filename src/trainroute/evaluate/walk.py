@@ -6,6 +6,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +42,17 @@ class TestRows:
     n_symbols: int
     n_folds: int
 
-    @property
+    @cached_property
     def cell(self) -> NDArray[np.int64]:
         """Number of each row's (symbol, fold)."""
         return self.symbol * self.n_folds + self.fold
+
+    @cached_property
+    def by_date(self) -> tuple[NDArray[np.intp], NDArray[np.int64], int]:
+        """The rows in order of time, the number of each one's date among those that have rows, and how many have."""
+        order = np.argsort(self.time, kind="stable")
+        number = np.cumsum(np.diff(self.time[order], prepend=self.time[order[:1]]) > 0, dtype=np.int64)
+        return order, number, int(number[-1]) + 1 if len(number) else 0
 
 
 @dataclass(frozen=True, kw_only=True)

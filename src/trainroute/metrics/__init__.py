@@ -16,6 +16,7 @@ from trainroute.metrics.intervals import (
     block_totals,
     degrees_of_freedom,
     interval,
+    intervals,
     standard_errors,
 )
 from trainroute.metrics.shrinkage import GroupPosterior, GroupPrior, common_standard_error, group_posterior
@@ -36,6 +37,7 @@ __all__ = [
     "group_posterior",
     "grouped_concordance",
     "interval",
+    "intervals",
     "multiclass_concordance",
     "non_overlapping_events",
     "standard_errors",

@@ -4,7 +4,8 @@ The concordance of a prediction is the share of pairs with different outcomes th
 prediction counts one half. It is the ROC-AUC of a binary outcome and Harrell's C, without censoring, of a real one.
 Pairs are formed only inside a group, so nothing is won by knowing which group is high.
 
-1. Sort the rows by group and prediction (``ordering.py``).
+1. Sort the rows by group and prediction (``ordering.py``), as many whole groups at a time as fit the processor's cache;
+   float32 is sorted several times faster than float64.
 2. Count for each row its comparable partners ``m``, whose outcome differs, and its concordant ones ``c``, ties one
    half: from running totals where a group has at most two outcomes, else by counting dominated points
    (``dominance.py``). Both are exact.
@@ -16,17 +17,16 @@ Clarke-Pearson (1988, "Comparing the areas under two or more correlated ROC curv
 standard errors (``intervals.py``).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import permutations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from trainroute.metrics.dominance import Float, binary_partners, general_partners
-from trainroute.metrics.ordering import Groups, Integer, Ordered, Runs, Values, changes, order_rows
+from trainroute.metrics.ordering import Groups, Integer, Ordered, Values, order_rows, stable_order
 
-_CHUNK_ROWS = 1 << 16
+_CHUNK_ROWS = 1 << 14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,12 +128,14 @@ def grouped_concordance(
     array([1., 0.])
     """
     rows = _labelled(outcome, group, n_groups)
-    ordered = order_rows(rows.group, rows.finite(prediction), rows.sizes)
-    concordant, comparable = _partners(ordered, rows.outcome[ordered.order])
-    score, total, of_row = _measure(ordered.groups, concordant, comparable)
-    influence = np.zeros(rows.n_rows)
-    influence[rows.kept[ordered.order]] = of_row
-    return GroupedConcordance(score=score, pairs=total / 2, rows=rows.sizes, influence=influence)
+    prediction = rows.finite(prediction)
+    score, total, influence = np.full(n_groups, np.nan), np.zeros(n_groups), np.zeros(rows.n_rows)
+    for part, at in rows.groups.chunks(_CHUNK_ROWS):
+        ordered = order_rows(Groups(rows.groups.sizes[part]), prediction[at])
+        partners = _partners(ordered, rows.outcome[at][ordered.order])
+        score[part], total[part], of_row = _measure(ordered.groups, *partners)
+        influence[rows.kept[at][ordered.order]] = of_row
+    return GroupedConcordance(score=score, pairs=total / 2, rows=rows.groups.sizes, influence=influence)
 
 
 def multiclass_concordance(
@@ -171,28 +173,23 @@ def multiclass_concordance(
     scores = np.asarray(scores)
     if scores.ndim != 2 or scores.shape[1] != np.size(classes):  # noqa: PLR2004 - a table has two axes
         raise ValueError(f"scores must have one column per class ({np.size(classes)}); got shape {scores.shape}")
-    score, total, terms = np.zeros(n_groups), np.zeros(n_groups), np.zeros(n_groups)
-    influence = np.zeros(rows.n_rows)
-    for ordered, high, at in _one_against_one(rows, scores, label):
-        part, pairs, of_row = _measure(ordered.groups, *binary_partners(ordered, high))
-        found = pairs > 0
-        score[found] += part[found]
-        total += pairs / 2
-        terms += found
-        influence[at] += of_row
-    influence[rows.kept] /= np.maximum(terms, 1)[rows.group]
-    return GroupedConcordance(score=_ratio(score, terms), pairs=total / 2, rows=rows.sizes, influence=influence)
+    scores = np.stack([rows.finite(column) for column in scores.T], axis=1)
+    score, total, influence = np.full(n_groups, np.nan), np.zeros(n_groups), np.zeros(rows.n_rows)
+    for part, at in rows.groups.chunks(_CHUNK_ROWS):
+        groups = Groups(rows.groups.sizes[part])
+        score[part], total[part], of_row = _one_against_one(groups, scores[at], label[at])
+        influence[rows.kept[at]] = of_row
+    return GroupedConcordance(score=score, pairs=total / 2, rows=rows.groups.sizes, influence=influence)
 
 
 @dataclass(frozen=True)
 class _Labelled:
-    """The rows with an outcome."""
+    """The rows with an outcome, group by group; ``kept`` says which rows they are."""
 
     n_rows: int
     kept: Integer
     outcome: Values
-    group: Integer
-    sizes: Integer
+    groups: Groups
 
     def finite(self, prediction: ArrayLike) -> Values:
         values = np.asarray(prediction)
@@ -215,11 +212,13 @@ def _labelled(outcome: ArrayLike, group: ArrayLike, n_groups: int) -> _Labelled:
         raise ValueError(f"group must be integer; got {group.dtype}")
     if len(group) and not (group.min() >= 0 and group.max() < n_groups):
         raise ValueError(f"group must be in 0..{n_groups - 1}; got {group.min()}..{group.max()}")
-    kept = np.flatnonzero(~np.isnan(outcome))
     if np.isinf(outcome).any():
         raise ValueError("outcome must be finite, or NaN where there is none; got an infinite value")
-    group = group[kept].astype(np.int64)
-    return _Labelled(len(outcome), kept, outcome[kept], group, np.bincount(group, minlength=n_groups))
+    kept = np.flatnonzero(~np.isnan(outcome))
+    group = group[kept]
+    if (group[1:] < group[:-1]).any():
+        kept = kept[stable_order(group, n_groups)]
+    return _Labelled(len(outcome), kept, outcome[kept], Groups(np.bincount(group, minlength=n_groups)))
 
 
 def _class_index(outcome: Values, classes: Values) -> Integer:
@@ -231,35 +230,25 @@ def _class_index(outcome: Values, classes: Values) -> Integer:
     return order[place]
 
 
-def _one_against_one(
-    rows: _Labelled, scores: Values, label: Integer
-) -> Iterator[tuple[Ordered, NDArray[np.bool_], Integer]]:
-    """Yield, for each ordered pair of classes, their rows by score, which are the first class, and where they stand."""
-    for first in range(scores.shape[1]):
-        ordered = order_rows(rows.group, rows.finite(scores[:, first]), rows.sizes)
-        sorted_label, group = label[ordered.order], rows.group[ordered.order]
-        for other in range(scores.shape[1]):
-            if other == first:
-                continue
-            used = (sorted_label == first) | (sorted_label == other)
-            sizes = np.bincount(group[used], minlength=len(rows.sizes))
-            pair = Ordered(ordered.order[used], Groups(sizes), Runs(changes(ordered.runs.number[used])))
-            yield pair, sorted_label[used] == first, rows.kept[pair.order]
+def _one_against_one(groups: Groups, scores: Values, label: Integer) -> tuple[Float, Float, Float]:
+    """Mean score and twice the pairs of each group, influence of each row, over ordered pairs of classes."""
+    score, total, terms = np.zeros(len(groups.sizes)), np.zeros(len(groups.sizes)), np.zeros(len(groups.sizes))
+    influence = np.zeros(len(label))
+    number = groups.spread(np.arange(len(groups.sizes)))
+    for first, other in permutations(range(scores.shape[1]), 2):
+        used = np.flatnonzero((label == first) | (label == other))
+        pair = Groups(np.bincount(number[used], minlength=len(groups.sizes)))
+        ordered = order_rows(pair, scores[used, first])
+        at = used[ordered.order]
+        part, pairs, of_row = _measure(pair, *binary_partners(ordered, label[at] == first))
+        score += np.nan_to_num(part)
+        total += pairs / 2
+        terms += pairs > 0
+        influence[at] += of_row
+    return _ratio(score, terms), total, influence / groups.spread(np.maximum(terms, 1))
 
 
 def _partners(ordered: Ordered, outcome: Values) -> tuple[Float, Float]:
-    """Count partners, as many whole groups at a time as fit the processor's cache."""
-    groups = ordered.groups
-    concordant, comparable = np.empty(len(outcome)), np.empty(len(outcome))
-    chunk = groups.starts // _CHUNK_ROWS
-    for first, last in pairwise(np.append(np.flatnonzero(np.diff(chunk, prepend=-1)), len(chunk))):
-        at = slice(groups.starts[first], groups.starts[last - 1] + groups.sizes[last - 1])
-        part = Ordered(ordered.order[at], Groups(groups.sizes[first:last]), Runs(ordered.runs.first[at]))
-        concordant[at], comparable[at] = _partners_in_chunk(part, outcome[at])
-    return concordant, comparable
-
-
-def _partners_in_chunk(ordered: Ordered, outcome: Values) -> tuple[Float, Float]:
     groups = ordered.groups
     high = outcome > groups.spread(groups.reduce(np.minimum, outcome))
     two_outcomes = high <= (outcome == groups.spread(groups.reduce(np.maximum, outcome)))

@@ -68,7 +68,7 @@ def general_partners(ordered: Ordered, outcome: Values) -> tuple[Float, Float]:
     """
     groups, prediction = ordered.groups, ordered.runs
     start, size = groups.start_of_row, groups.spread(groups.sizes)
-    by_outcome = order_rows(groups.spread(np.arange(len(groups.sizes))), outcome, groups.sizes)
+    by_outcome = order_rows(groups, outcome)
     place = inverse(by_outcome.order)
     truth = by_outcome.runs
     number, truth_number = prediction.number, truth.number[place]

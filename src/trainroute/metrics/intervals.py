@@ -7,7 +7,7 @@ judged from the sums of its influence (``concordance.py``) over these blocks.
 1. ``block_length``: at least 3 x horizon, and what the dependence of the influence demands.
 2. ``assign_time_blocks``: the block of each timestamp.
 3. ``block_totals``: sums of influence per symbol (or whatever) and block.
-4. ``standard_errors``, ``interval``: the error of each row of totals, and a t interval around a score.
+4. ``standard_errors``, ``interval``, ``intervals``: the error of each row of totals, and t intervals around scores.
 
 With totals ``T_1..T_B`` (0 outside) the variance is ``1/2 sum (T_b + T_{b+1})^2``, corrected for degrees of freedom:
 the Bartlett estimator over two neighbouring blocks (Newey & West 1987, "A simple, positive semi-definite,
@@ -200,13 +200,33 @@ def interval(score: float, totals: ArrayLike, level: float = 0.95, *, n_folds: i
     n_folds : int
         As for ``standard_errors``.
     """
-    score, table = float(score), np.asarray(totals, dtype=np.float64)[None]
-    se = float(standard_errors(table, n_folds=n_folds)[0])
-    blocks = int(np.count_nonzero(table))
-    if blocks < MIN_BLOCKS or not np.isfinite(score):
-        return Interval(se=se, low=np.nan, high=np.nan, n_blocks=blocks)
-    reach = se * float(stdtrit(degrees_of_freedom(table, n_folds=n_folds)[0], 0.5 + level / 2))
-    return Interval(se=se, low=max(score - reach, 0.0), high=min(score + reach, 1.0), n_blocks=blocks)
+    return intervals([score], np.asarray(totals, dtype=np.float64)[None], level, n_folds=n_folds)[0]
+
+
+def intervals(
+    scores: ArrayLike, totals: ArrayLike, level: float = 0.95, *, n_folds: ArrayLike = 1
+) -> tuple[Interval, ...]:
+    """Put a t interval around each of many scores.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_out,)
+        In [0, 1].
+    totals : array-like of shape (n_out, n_blocks)
+        Sums of their influence, blocks in order of time.
+    level, n_folds
+        As for ``interval`` and ``standard_errors``.
+    """
+    score, table = np.asarray(scores, dtype=np.float64), np.asarray(totals, dtype=np.float64)
+    se = standard_errors(table, n_folds=n_folds)
+    blocks = np.count_nonzero(table, axis=1)
+    reach = se * stdtrit(degrees_of_freedom(table, n_folds=n_folds), 0.5 + level / 2)
+    reach[(blocks < MIN_BLOCKS) | ~np.isfinite(score)] = np.nan
+    ends = np.stack((se, np.maximum(score - reach, 0.0), np.minimum(score + reach, 1.0)), axis=1)
+    return tuple(
+        Interval(se=own, low=low, high=high, n_blocks=count)
+        for (own, low, high), count in zip(ends.tolist(), blocks.tolist(), strict=True)
+    )
 
 
 def _blocks(totals: Float) -> tuple[Integer, Float]:

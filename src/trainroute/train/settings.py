@@ -1,12 +1,12 @@
 """What the config says about one family: resources, limits, attempts, hyperparameters."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainroute.config.schema import FamilyConfig, TrainingConfig
 from trainroute.errors import ConfigError, UnknownNameError
 from trainroute.families import FAMILIES, GROUPS, Hyperparameter
+from trainroute.parallel import available_cores
 from trainroute.records.vocabulary import Stage
 
 _BYTES_PER_MB = 1 << 20
@@ -53,11 +53,6 @@ def _by_family(config: TrainingConfig) -> dict[str, FamilyConfig]:
             raise ConfigError(f"training.families: {known[key.casefold()]} stands there twice; keep one")
         found[key.casefold()] = value
     return found
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def stage_threads(stage: Stage, config: TrainingConfig) -> int:

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from trainroute.config.schema import TrainingConfig
 from trainroute.families import two_stage_order
+from trainroute.parallel import available_cores
 from trainroute.progress import Progress, Step
 from trainroute.records.plan import TrainingJob
 from trainroute.records.results import FamilyResult, FamilyState
@@ -24,7 +25,7 @@ from trainroute.train.executors import Event, Executor, Finished, LocalExecutor,
 from trainroute.train.job import JobTask
 from trainroute.train.ledger import Ledger
 from trainroute.train.messages import FailureKind, WorkerSetup
-from trainroute.train.settings import FamilySettings, available_cores, stage_threads
+from trainroute.train.settings import FamilySettings, stage_threads
 
 _LOG = logging.getLogger("trainroute")
 _TITLES = {Stage.CPU: "Stage 1 (CPU)", Stage.GPU: "Stage 2 (GPU)"}

@@ -50,6 +50,24 @@ def test_a_group_with_two_outcomes_beside_one_with_many(pair_loop):
         assert result.score[g] == pytest.approx(concordant.sum() / comparable.sum(), abs=1e-14)
 
 
+@pytest.mark.parametrize("sizes", [[1] * 70_000, [9000, 0, 9000, 20_000, 3], [70_000, 5000]])
+def test_single_precision_gives_what_double_gives_in_groups_of_any_size(sizes):
+    rng = np.random.default_rng(len(sizes))
+    n = sum(sizes)
+    extremes = np.array([0.0, -0.0, 1e-45, -1e-45, 3e38, -3e38], np.float32)
+    prediction = np.where(rng.random(n) < 0.1, rng.choice(extremes, n), rng.normal(size=n)).astype(np.float32)
+    group, levels = np.repeat(np.arange(len(sizes)), sizes), np.array([2, 5])[rng.integers(0, 2, len(sizes))]
+    outcome = rng.integers(0, levels[group]).astype(np.float32)
+    order = rng.permutation(n)
+    single = grouped_concordance(prediction, outcome, group, len(sizes))
+    double = grouped_concordance(
+        prediction[order].astype(float), outcome[order].astype(float), group[order], len(sizes)
+    )
+    np.testing.assert_array_equal(single.score, double.score)
+    np.testing.assert_array_equal(single.pairs, double.pairs)
+    np.testing.assert_array_equal(single.influence[order], double.influence)
+
+
 def test_is_the_roc_auc_of_a_binary_outcome():
     rng = np.random.default_rng(2)
     outcome = rng.integers(0, 2, 500)

@@ -1,0 +1,28 @@
+"""The same work on every core, with the same result on any number of them.
+
+NumPy and BLAS let go of the interpreter while they compute, so threads are enough. Every piece of work is the same on
+any number of threads and computes with one BLAS thread (the caller sees to that), and results come back in the order of
+the pieces: whoever adds them up does so in one order.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_threads(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> list[Result]:
+    """Do the work on each piece, one thread per core, and return the results in the order of the pieces.
+
+    The first piece, in that order, whose work raises, raises here; what has not begun by then is not done.
+    """
+    with ThreadPoolExecutor(available_cores(), thread_name_prefix="trainroute") as pool:
+        return list(pool.map(work, pieces))
