@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.panel import Panel, SymbolRows, Target
+from trainroute.parallel import in_threads
 from trainroute.records.vocabulary import Task
 
 Values = Callable[[SymbolRows], NDArray[np.float32]]
@@ -33,8 +34,9 @@ class Scale:
 
     def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return clipped robust z-scores; missing values stay NaN."""
-        scaled: NDArray[np.float32] = np.clip((values - self.centre) / self.spread, -_CLIP, _CLIP)
-        return scaled
+        scaled: NDArray[np.float32] = values - self.centre
+        scaled /= self.spread
+        return np.clip(scaled, -_CLIP, _CLIP, out=scaled)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,23 +89,25 @@ def label_columns(panel: Panel, before: int) -> LabelColumns:
     return LabelColumns(targets=panel.targets, scale=scale)
 
 
-def standardised(rows: SymbolRows, scale: Scale) -> NDArray[np.float32]:
-    """Return the symbol's features as clipped z-scores with 0 for missing, shape (n_rows, n_features)."""
-    return np.nan_to_num(scale.apply(rows.features), copy=False, nan=0.0)
+def standardised(rows: SymbolRows, scale: Scale, at: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+    """Return clipped z-scores of the features, 0 for missing, of all rows of a symbol or of those ``at`` positions."""
+    scaled = scale.apply(rows.features if at is None else rows.features[at])
+    np.copyto(scaled, 0.0, where=np.isnan(scaled))
+    return scaled
 
 
 def _reference(panel: Panel, before: int, values_of: Values, n_columns: int) -> Scale:
     stride = max(1, panel.n_rows // _REFERENCE_ROWS)
     cut = int(np.searchsorted(panel.timestamps, before))
     parts = [values_of(rows)[: np.searchsorted(rows.time_index, cut)][::stride] for rows in panel.rows]
-    values = np.concatenate(parts) if parts else np.empty((0, n_columns), np.float32)
-    centre, spread = np.zeros(n_columns, np.float32), np.ones(n_columns, np.float32)
-    for column in range(n_columns):
-        known = values[:, column][~np.isnan(values[:, column])]
-        if len(known) < _MIN_REFERENCE_VALUES:
-            known = _earliest(panel, values_of, column)
-        centre[column], spread[column] = _centre_and_spread(known)
-    return Scale(centre=centre, spread=spread)
+    values = np.ascontiguousarray(np.concatenate(parts).T) if parts else np.empty((n_columns, 0), np.float32)
+
+    def of(column: int) -> tuple[float, float]:
+        known = values[column][~np.isnan(values[column])]
+        return _centre_and_spread(known if len(known) >= _MIN_REFERENCE_VALUES else _earliest(panel, values_of, column))
+
+    found = np.array(in_threads(of, range(n_columns)), np.float32).reshape(n_columns, 2)
+    return Scale(centre=found[:, 0].copy(), spread=found[:, 1].copy())
 
 
 def _earliest(panel: Panel, values_of: Values, column: int) -> NDArray[np.float32]:

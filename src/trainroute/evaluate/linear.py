@@ -82,6 +82,12 @@ def path_correlation(path: Floats, ahead: Moments) -> Floats:
     return correlation
 
 
+def merit(path: Floats, ahead: Moments) -> Floats:
+    """Sum over symbols of rows times `path_correlation`, shape (n_penalties, n_columns)."""
+    total: Floats = np.einsum("pkc,k->pc", path_correlation(path, ahead), ahead.n)
+    return total
+
+
 class PenaltyChoice:
     """The running record of how well each penalty predicted the next block, per target.
 
@@ -95,9 +101,9 @@ class PenaltyChoice:
         self._owner = owner
         self._merit = np.zeros((len(PENALTIES), len(owner)))
 
-    def observe(self, path: Floats, ahead: Moments) -> None:
-        """Add the evidence of one further block."""
-        self._merit += np.einsum("pkc,k->pc", path_correlation(path, ahead), ahead.n)
+    def observe(self, merit: Floats) -> None:
+        """Add the evidence of one further block (`merit`)."""
+        self._merit += merit
 
     def pick(self, path: Floats) -> Floats:
         """Return the chosen coefficients, shape (k, n_features, n_columns); without evidence the middle penalty."""

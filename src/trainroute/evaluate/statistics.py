@@ -8,6 +8,7 @@
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from trainroute.evaluate.design import LabelColumns, Scale, standardised
 from trainroute.panel import Panel, SymbolRows, WalkForward
+from trainroute.parallel import in_threads
 
 Floats = NDArray[np.float64]
 _ROUNDING = 1e-5
@@ -46,6 +48,16 @@ class Moments:
     xy: Floats
     yy: Floats
 
+    @classmethod
+    def added(cls, parts: Sequence["Moments"]) -> "Moments":
+        """Add up pooled moments of several sets of symbols."""
+        return cls(
+            n=np.sum([part.n for part in parts], axis=0),
+            xx=np.sum([part.xx for part in parts], axis=0),
+            xy=np.sum([part.xy for part in parts], axis=0),
+            yy=np.sum([part.yy for part in parts], axis=0),
+        )
+
     def pooled(self) -> "Moments":
         """Sum over symbols: the within-symbol (fixed effects) moments of the pool."""
         return Moments(
@@ -73,19 +85,20 @@ class Sums:
     products: NDArray[np.float32]
     n_features: int
 
-    def moments(self, first: int, last: int) -> Moments:
+    def moments(self, first: int, last: int, symbols: slice = slice(None)) -> Moments:
         """Return the centred moments of the rows in buckets ``first`` … ``last - 1``, per symbol.
 
         A column whose variance is within the rounding of float32 sums is constant: its moments are exactly 0.
         """
-        total = self.products[:, first:last].sum(1, dtype=np.float64)
+        total = self.products[symbols, first:last].sum(1, dtype=np.float64)
         n = total[:, 0, 0]
         sums = total[:, 0, 1:]
         mean = np.divide(sums, n[:, None], out=np.zeros_like(sums), where=n[:, None] > 0)
         centred = total[:, 1:, 1:] - sums[:, :, None] * mean[:, None, :]
         raw = np.einsum("kii->ki", total)[:, 1:]
         constant = np.einsum("kii->ki", centred) <= _ROUNDING * raw
-        centred[constant[:, :, None] | constant[:, None, :]] = 0.0
+        for symbol, column in np.argwhere(constant):
+            centred[symbol, column, :] = centred[symbol, :, column] = 0.0
         f = self.n_features
         return Moments(
             n=n,
@@ -131,22 +144,28 @@ def accumulate(
     n_buckets = len(split.boundaries) - 1
     width = 1 + len(panel.features) + len(column_index)
     products = np.zeros((len(panel.rows), n_buckets, width, width), np.float32)
-    for s, rows in enumerate(panel.rows):
-        matrix = np.empty((len(rows), width), np.float32)
+
+    def add(s: int) -> None:
+        rows = panel.rows[s]
+        order, edges = _by_bucket(rows, group, split, n_buckets)
+        matrix = np.empty((len(order), width), np.float32)
         matrix[:, 0] = 1.0
-        matrix[:, 1 : 1 + len(panel.features)] = standardised(rows, scale)
-        matrix[:, 1 + len(panel.features) :] = columns.encode(rows.targets)[:, column_index]
-        for bucket, part in _by_bucket(matrix, rows, group, split, n_buckets):
+        matrix[:, 1 : 1 + len(panel.features)] = standardised(rows, scale, order)
+        matrix[:, 1 + len(panel.features) :] = columns.encode(rows.targets[order])[:, column_index]
+        for bucket, (low, high) in enumerate(pairwise(edges)):
+            part = matrix[low:high]
             products[s, bucket] = part.T @ part
+
+    in_threads(add, range(len(panel.rows)))
     return Sums(products=products, n_features=len(panel.features))
 
 
 def _by_bucket(
-    matrix: NDArray[np.float32], rows: SymbolRows, group: TargetGroup, split: WalkForward, n_buckets: int
-) -> list[tuple[int, NDArray[np.float32]]]:
-    usable = split.usable_from(rows.label_end[:, group.horizon_index]).astype(np.int64)
+    rows: SymbolRows, group: TargetGroup, split: WalkForward, n_buckets: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows of a symbol bucket by bucket, and where each bucket begins (and the last one ends)."""
+    usable = split.usable_from(rows.label_end[:, group.horizon_index])
     usable[~labelled(rows, group)] = n_buckets + 1
     order = np.argsort(usable, kind="stable")
-    ordered = matrix[order]
     edges = np.searchsorted(usable[order], np.arange(1, n_buckets + 2))
-    return [(b, ordered[low:high]) for b, (low, high) in enumerate(pairwise(edges)) if high > low]
+    return order[: edges[-1]], edges

@@ -3,22 +3,29 @@
 1. At each block boundary the moments of all rows whose labels have ended are added up, pooled and per symbol.
 2. Features are selected and the penalty is chosen there, from those rows only.
 3. The models predict the next block: the pooled one for every symbol, the local one for its own.
+
+Threads share the symbols out (`parallel`). Beside the sums this holds, for one fold at a time, the moments of every
+symbol and one ridge path per penalty: 8 x symbols x features x (features + penalties x label columns) bytes.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.evaluate.design import Scale, standardised
-from trainroute.evaluate.linear import PenaltyChoice, masks, ridge_path
+from trainroute.evaluate.linear import Mask, PenaltyChoice, masks, merit, ridge_path
 from trainroute.evaluate.selection import select
-from trainroute.evaluate.statistics import Floats, Sums, TargetGroup, labelled
+from trainroute.evaluate.statistics import Floats, Moments, Sums, TargetGroup, labelled
 from trainroute.panel import Panel, WalkForward
+from trainroute.parallel import in_threads
 
 MIN_LOCAL_WINDOWS = 20
 MIN_LOCAL_ROWS = 60
+_SYMBOLS_AT_ONCE = 8
+"""Symbols whose moments are one piece of work: few enough for the processor's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,38 +114,59 @@ def fit_folds(
     allowed : ndarray of shape (n_targets, n_features), bool
         Features that passed the leak checks.
     """
-    n_blocks = len(split.boundaries) - 1
+    n_symbols = len(sums.products)
+    pieces = [slice(s, min(s + _SYMBOLS_AT_ONCE, n_symbols)) for s in range(0, n_symbols, _SYMBOLS_AT_ONCE)]
     choices = PenaltyChoice(owner), PenaltyChoice(owner)
     pooled_fits, local_fits, trained = [], [], []
-    for fold in range(1, n_blocks):
-        local = sums.moments(0, fold)
-        pool = local.pooled()
+    for fold in range(1, len(split.boundaries) - 1):
+        before = in_threads(partial(sums.moments, 0, fold), pieces)
+        pool = Moments.added([part.pooled() for part in before])
         groups = masks(select(pool, owner, allowed, top_m)[owner])
-        paths = ridge_path(pool, groups), ridge_path(local, groups)
+        pooled_path = ridge_path(pool, groups)
+        local = in_threads(partial(_local_paths, sums, fold, groups), zip(before, pieces, strict=True))
         if fold >= split.first_test:
-            pooled_fits.append(choices[0].pick(paths[0])[0])
-            local_fits.append(choices[1].pick(paths[1]))
-            trained.append(local.n >= max(MIN_LOCAL_WINDOWS * horizon_bars, MIN_LOCAL_ROWS))
-        ahead = sums.moments(fold, fold + 1)
-        choices[0].observe(paths[0], ahead.pooled())
-        choices[1].observe(paths[1], ahead)
+            pooled_fits.append(choices[0].pick(pooled_path)[0])
+            local_fits.append(np.concatenate([choices[1].pick(part.path) for part in local]))
+            n = np.concatenate([part.n for part in before])
+            trained.append(n >= max(MIN_LOCAL_WINDOWS * horizon_bars, MIN_LOCAL_ROWS))
+        choices[0].observe(merit(pooled_path, Moments.added([part.ahead for part in local])))
+        choices[1].observe(np.sum([part.merit for part in local], axis=0))
     return Coefficients(
         pooled=np.stack(pooled_fits), local=np.stack(local_fits), local_trained=np.stack(trained, axis=1)
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _LocalPaths:
+    """Ridge paths of some symbols, their merit on the next block, and the pooled moments of that block."""
+
+    path: Floats
+    merit: Floats
+    ahead: Moments
+
+
+def _local_paths(sums: Sums, fold: int, groups: tuple[Mask, ...], work: tuple[Moments, slice]) -> _LocalPaths:
+    before, symbols = work
+    path = ridge_path(before, groups)
+    ahead = sums.moments(fold, fold + 1, symbols)
+    return _LocalPaths(path=path, merit=merit(path, ahead), ahead=ahead.pooled())
+
+
 def predict(panel: Panel, rows: TestRows, scale: Scale, fits: Coefficients) -> Predictions:
     """Apply each fold's models to the rows of its test block."""
-    n_columns = fits.pooled.shape[-1]
-    pooled = np.zeros((len(rows.symbol), n_columns), np.float32)
+    pooled = np.zeros((len(rows.symbol), fits.pooled.shape[-1]), np.float32)
     local = np.zeros_like(pooled)
     starts = np.searchsorted(rows.cell, np.arange(rows.n_symbols * rows.n_folds + 1))
-    for s, symbol in enumerate(panel.rows):
-        features = standardised(symbol, scale)
-        for fold in range(rows.n_folds):
-            part = slice(starts[s * rows.n_folds + fold], starts[s * rows.n_folds + fold + 1])
-            block = features[rows.position[part]]
-            pooled[part] = block @ fits.pooled[fold].astype(np.float32)
+    shared = fits.pooled.astype(np.float32)
+
+    def of_symbol(s: int) -> None:
+        edges = starts[s * rows.n_folds : (s + 1) * rows.n_folds + 1]
+        features = standardised(panel.rows[s], scale, rows.position[edges[0] : edges[-1]])
+        for fold, (low, high) in enumerate(pairwise(edges)):
+            block = features[low - edges[0] : high - edges[0]]
+            np.matmul(block, shared[fold], out=pooled[low:high])
             if fits.local_trained[s, fold]:
-                local[part] = block @ fits.local[fold, s].astype(np.float32)
+                np.matmul(block, fits.local[fold, s].astype(np.float32), out=local[low:high])
+
+    in_threads(of_symbol, range(rows.n_symbols))
     return Predictions(pooled=pooled, local=local, local_trained=fits.local_trained)

@@ -6,7 +6,7 @@ from planted import Recipe, panel_of, planted_panel, symbol_rows
 from sklearn.linear_model import Ridge
 
 from trainroute.evaluate.design import feature_scale, label_columns, standardised
-from trainroute.evaluate.linear import PENALTIES, Mask, PenaltyChoice, masks, path_correlation, ridge_path
+from trainroute.evaluate.linear import PENALTIES, Mask, PenaltyChoice, masks, merit, path_correlation, ridge_path
 from trainroute.evaluate.selection import select
 from trainroute.evaluate.statistics import Sums, accumulate, labelled, target_groups
 from trainroute.panel import Panel, WalkForward
@@ -109,7 +109,7 @@ def test_penalty_choice_takes_what_predicted_best(sums: Sums) -> None:
     ahead = sums.moments(4, 5).pooled()
     choice = PenaltyChoice(np.arange(4))
     np.testing.assert_array_equal(choice.pick(path), path[len(PENALTIES) // 2])
-    choice.observe(path, ahead)
+    choice.observe(merit(path, ahead))
     best = path_correlation(path, ahead)[:, 0].round(6).argmax(0)
     for column in range(4):
         np.testing.assert_array_equal(choice.pick(path)[:, :, column], path[best[column], :, :, column])
