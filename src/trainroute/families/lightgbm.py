@@ -44,10 +44,10 @@ class LightGBM(Family):
     seconds_per_million_rows: ClassVar[float] = 80.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {
-            "learning_rate": 0.05,
-            "rounds": 500,
-            "patience": 30,
-            "rounds_without_validation": 100,
+            "learning_rate": 0.1,
+            "rounds": 300,
+            "patience": 20,
+            "rounds_without_validation": 60,
             "leaves": 15,
             "min_rows_in_leaf": 40,
             "feature_fraction": 0.7,

@@ -70,10 +70,10 @@ class XGBoost(Family):
     seconds_per_million_rows: ClassVar[float] = 120.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {
-            "learning_rate": 0.05,
-            "rounds": 500,
-            "patience": 30,
-            "rounds_without_validation": 100,
+            "learning_rate": 0.1,
+            "rounds": 300,
+            "patience": 20,
+            "rounds_without_validation": 60,
             "depth": 4,
             "min_child_weight": 10.0,
             "feature_fraction": 0.7,
