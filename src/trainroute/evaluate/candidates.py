@@ -17,7 +17,6 @@ from trainroute.panel import Panel, Target, WalkForward
 from trainroute.records.candidates import COLUMNS, Candidates
 from trainroute.records.vocabulary import LeakageStatus, Mode, Task
 
-PROBE = "Ridge"
 METRIC = "concordance"
 _DECIMALS = 6
 
@@ -61,7 +60,7 @@ def target_rows(
         "task_type": found.target.task.value,
         "metric_name": METRIC,
         "horizon_minutes": found.target.horizon_minutes,
-        "attempted_model_families": [PROBE],
+        "attempted_model_families": list(found.probes),
         **shared,
     }
     pool, own = _sizes(panel, split, found)
@@ -103,7 +102,7 @@ def _pooled_row(found: TargetEvidence, mean: float, p_skill: float, size: _Sizes
         "n_eff": size.windows,
         "n_blocks": scores.score_interval.n_blocks,
         "minority_events": size.events,
-        "failed_model_families": [] if scores.pooled_measured else [PROBE],
+        "failed_model_families": [] if scores.pooled_measured else list(found.probes),
     }
 
 
@@ -134,7 +133,7 @@ def _symbol_row(
         "n_eff": size.windows,
         "n_blocks": bounds.n_blocks if measured else 0,
         "minority_events": size.events,
-        "failed_model_families": [] if measured else [PROBE],
+        "failed_model_families": [] if measured else list(found.probes),
     }
 
 

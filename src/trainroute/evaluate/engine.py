@@ -3,7 +3,7 @@
 1. The timeline is cut into blocks and a final holdout (`WalkForward`).
 2. One pass builds the sums of each group of targets (`statistics.accumulate`).
 3. The leak checks run; what they find is quarantined per target (`leakage`).
-4. Per group: out-of-sample predictions of pooled and local probes, scores with errors, stability (`group`).
+4. Per group: out-of-sample predictions of pooled and local probes (`probes`), scores with errors, stability (`group`).
 5. Scores are shrunk over symbols, pooled scores over all targets considered (`posterior`).
 6. Targets are ranked by posterior predictability; the best keep their rows in the candidates table (`candidates`).
 """
@@ -19,13 +19,15 @@ from trainroute.errors import EvidenceError, bounded
 from trainroute.evaluate.candidates import candidates_table, leakage_status, target_rows
 from trainroute.evaluate.design import feature_scale, label_columns
 from trainroute.evaluate.evidence import Evidence, FeatureImportance, LeakFinding
-from trainroute.evaluate.group import GroupInput, TargetEvidence, evaluate_group
+from trainroute.evaluate.group import TargetEvidence, evaluate_group
+from trainroute.evaluate.inputs import GroupInput
 from trainroute.evaluate.leakage import LEAK_CHECKS, LeakContext, Quarantine, quarantine
 from trainroute.evaluate.posterior import pooled_posterior, target_posteriors
 from trainroute.evaluate.ranking import rank
 from trainroute.evaluate.selection import strength
 from trainroute.evaluate.snapshots import latest_frame, read_earlier
 from trainroute.evaluate.statistics import accumulate, target_groups
+from trainroute.evaluate.trees import TreeBins
 from trainroute.panel import Panel, walk_forward
 from trainroute.progress import Progress, SilentProgress
 from trainroute.records.artifacts import content_id
@@ -188,14 +190,22 @@ class _Engine:
     def _groups(self) -> list[GroupInput]:
         before = int(self.split.boundaries[self.split.first_test])
         scale, columns = feature_scale(self.panel, before), label_columns(self.panel, before)
-        found = target_groups(self.panel)
+        found, bins = target_groups(self.panel), TreeBins(self.panel, before)
         inputs = []
         with self.progress.step("Reading sufficient statistics", len(found)) as step:
             for group in found:
                 index = np.concatenate([columns.of(t) for t in group.targets])
                 sums = accumulate(self.panel, group, self.split, scale, columns, index)
                 inputs.append(
-                    GroupInput(panel=self.panel, group=group, split=self.split, scale=scale, columns=columns, sums=sums)
+                    GroupInput(
+                        panel=self.panel,
+                        group=group,
+                        split=self.split,
+                        scale=scale,
+                        columns=columns,
+                        sums=sums,
+                        bins=bins,
+                    )
                 )
                 step.advance()
         return inputs

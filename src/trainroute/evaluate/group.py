@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.config import Config
-from trainroute.evaluate.design import LabelColumns, Scale
+from trainroute.evaluate.inputs import GroupInput
 from trainroute.evaluate.leakage import Quarantine
 from trainroute.evaluate.linear import masks
+from trainroute.evaluate.probes import Probed, probe
 from trainroute.evaluate.scoring import TargetScores, score_target
 from trainroute.evaluate.selection import select, strength
 from trainroute.evaluate.snapshots import EarlierSnapshots, Key, spans
 from trainroute.evaluate.stability import Snapshot, Stability, changed, classify, information
-from trainroute.evaluate.statistics import Floats, Moments, Sums, TargetGroup
-from trainroute.evaluate.walk import TestRows, fit_folds, predict, test_rows
-from trainroute.panel import Panel, Target, WalkForward
+from trainroute.evaluate.statistics import Floats, Moments
+from trainroute.panel import Target
 
 N_SPANS = 5
 
@@ -27,6 +27,8 @@ class TargetEvidence:
     Attributes
     ----------
     scores : TargetScores
+    probes : tuple of str
+        The probes that were tried.
     horizon_steps : int
         How many of the panel's timestamps a label spans, as a median.
     score_with_suspect, score_with_quarantined : float
@@ -44,6 +46,7 @@ class TargetEvidence:
 
     target: Target
     scores: TargetScores
+    probes: tuple[str, ...]
     horizon_steps: int
     score_with_suspect: float
     score_with_quarantined: float
@@ -54,42 +57,17 @@ class TargetEvidence:
     rows_per_symbol: NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class GroupInput:
-    """A group's sums and what is needed to read them."""
-
-    panel: Panel
-    group: TargetGroup
-    split: WalkForward
-    scale: Scale
-    columns: LabelColumns
-    sums: Sums
-
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """The group's targets."""
-        return tuple(self.panel.targets[i] for i in self.group.targets)
-
-    @property
-    def owner(self) -> NDArray[np.intp]:
-        """Which of the group's targets each of its label columns belongs to."""
-        return np.concatenate([np.full(len(self.columns.of(t)), i) for i, t in enumerate(self.group.targets)])
-
-    def all_training(self) -> Moments:
-        """Return the moments per symbol of all rows before the holdout."""
-        return self.sums.moments(0, len(self.split.boundaries) - 1)
-
-
 def evaluate_group(
     data: GroupInput, kept_apart: Quarantine, top_m: int, config: Config, earlier: EarlierSnapshots
 ) -> list[TargetEvidence]:
     """Measure the targets of one group on the features that the quarantine leaves them."""
     own = list(data.group.targets)
     allowed, not_blocked = kept_apart.allowed[own], ~kept_apart.blocked[own]
-    rows = test_rows(data.panel, data.group, data.split)
-    scores = _scores(data, rows, allowed, top_m)
-    with_suspect = _pooled_scores_with(data, rows, allowed, allowed | not_blocked, top_m)
-    with_all = _pooled_scores_with(data, rows, allowed, np.ones_like(allowed), top_m)
+    trees = config.validation.tree_probes
+    found = probe(data, allowed, top_m, trees=trees)
+    scores = _scores(data, found)
+    with_suspect = _pooled_scores_with(data, allowed, allowed | not_blocked, top_m, trees=trees)
+    with_all = _pooled_scores_with(data, allowed, np.ones_like(allowed), top_m, trees=trees)
     training = data.all_training()
     pooled = training.pooled()
     chosen = select(pooled, data.owner, allowed, top_m)
@@ -99,7 +77,8 @@ def evaluate_group(
         TargetEvidence(
             target=target,
             scores=scores[i],
-            horizon_steps=_horizon_steps(data),
+            probes=found.families[i],
+            horizon_steps=data.horizon_steps,
             score_with_suspect=with_suspect[i],
             score_with_quarantined=with_all[i],
             stability=stability[i],
@@ -112,54 +91,30 @@ def evaluate_group(
     ]
 
 
-def _scores(data: GroupInput, rows: TestRows, allowed: NDArray[np.bool_], top_m: int) -> list[TargetScores]:
-    horizon_bars = max(t.horizon_bars for t in data.targets)
-    fits = fit_folds(data.sums, data.split, data.owner, allowed, top_m, horizon_bars)
-    predictions = predict(data.panel, rows, data.scale, fits)
-    steps = _horizon_steps(data)
-    scores = []
-    for i, target in enumerate(data.targets):
-        own = data.owner == i
-        outcome = _outcome(data, rows, data.group.targets[i])
-        if not allowed[i].any():
-            outcome[:] = np.nan  # no safe feature: nothing is measured, instead of a score of one half
-        scores.append(
-            score_target(
-                target,
-                outcome,
-                rows,
-                predictions.pooled[:, own],
-                predictions.local[:, own],
-                predictions.local_trained,
-                steps,
-            )
+def _scores(data: GroupInput, found: Probed) -> list[TargetScores]:
+    return [
+        score_target(
+            target,
+            found.outcomes[i],
+            found.rows,
+            found.predictions.pooled[:, data.owner == i],
+            found.predictions.local[:, data.owner == i],
+            found.predictions.local_trained,
+            data.horizon_steps,
         )
-    return scores
+        for i, target in enumerate(data.targets)
+    ]
 
 
 def _pooled_scores_with(
-    data: GroupInput, rows: TestRows, allowed: NDArray[np.bool_], more: NDArray[np.bool_], top_m: int
+    data: GroupInput, allowed: NDArray[np.bool_], more: NDArray[np.bool_], top_m: int, *, trees: bool
 ) -> list[float]:
     """Pooled scores with ``more`` features than are allowed; NaN for the targets where these are the same."""
     same = (more == allowed).all(1)
     if same.all():
         return [float("nan")] * len(data.targets)
-    return [float("nan") if same[i] else found.score for i, found in enumerate(_scores(data, rows, more, top_m))]
-
-
-def _outcome(data: GroupInput, rows: TestRows, target: int) -> NDArray[np.float64]:
-    edges = np.searchsorted(rows.symbol, np.arange(rows.n_symbols + 1))
-    parts = [symbol.targets[rows.position[edges[s] : edges[s + 1]], target] for s, symbol in enumerate(data.panel.rows)]
-    return np.concatenate(parts).astype(np.float64)
-
-
-def _horizon_steps(data: GroupInput) -> int:
-    """Median number of panel timestamps that a label spans."""
-    spans_of_labels = []
-    for rows in data.panel.rows:
-        end = np.searchsorted(data.panel.timestamps, rows.label_end[:, data.group.horizon_index])
-        spans_of_labels.append(end - rows.time_index)
-    return max(1, int(np.median(np.concatenate(spans_of_labels))))
+    scores = _scores(data, probe(data, more, top_m, trees=trees))
+    return [float("nan") if same[i] else found.score for i, found in enumerate(scores)]
 
 
 def _stability(

@@ -1,0 +1,150 @@
+"""The race of probes: what the rows of other folds have settled gets no more compute, what they have not gets more.
+
+For one target and one side (pooled or local), at fold k, from the rows of the other folds:
+
+1. Ridge is clearly strong: its mean concordance less ``REACH`` standard errors is at least ``STRONG``. Trees are not
+   used.
+2. Trees are clearly nothing: their mean plus ``REACH`` standard errors is below ``NOTHING``; or clearly no better than
+   ridge, by the error of the paired difference. Trees are not used. They are first tried on every second fold, the
+   local ones on a sample of symbols; only where the answer is open for some fold, all folds and symbols follow.
+3. Else both compete, and fold k gets the predictions of the probe that was better on the folds *before* k (`choose`).
+
+So no fold has a say in whose predictions it is scored by. On noise each fold's score keeps the expectation one half,
+and as the choice looks back only, scores of different folds stay uncorrelated: intervals and paired differences that
+are computed from the mixed predictions hold as they stand.
+
+References
+----------
+Dawid (1984), Statistical theory: the prequential approach, JRSS A 147.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainroute.evaluate.statistics import Floats
+from trainroute.evaluate.walk import TestRows
+from trainroute.metrics import (
+    assign_time_blocks,
+    block_length,
+    block_totals,
+    standard_errors,
+    task_concordance,
+)
+from trainroute.panel import Target
+
+REACH = 2.0
+STRONG = 0.55
+NOTHING = 0.51
+SAMPLE_SYMBOLS = 8
+SAMPLE_SHARE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """How one probe did on each fold.
+
+    Attributes
+    ----------
+    score : ndarray of shape (n_folds,)
+        Concordance within (symbol, fold), averaged by effective pairs over symbols; 0 where there are none.
+    weight : ndarray of shape (n_folds,)
+    totals : ndarray of shape (n_times,)
+        Influence on the weighted mean over folds, summed over the rows of each timestamp that has any.
+    horizon_steps : int
+        How many of the panel's timestamps a label spans.
+    """
+
+    score: Floats
+    weight: Floats
+    totals: Floats
+    horizon_steps: int
+
+    def minus(self, other: "Record") -> "Record":
+        """Return the paired difference to another probe on the same rows."""
+        return Record(
+            score=self.score - other.score,
+            weight=self.weight,
+            totals=self.totals - other.totals,
+            horizon_steps=self.horizon_steps,
+        )
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """For each fold, the mean over the *other* folds less and plus ``REACH`` standard errors."""
+        total = self.weight.sum()
+        other = np.where(total - self.weight > 0, total - self.weight, np.nan)
+        mean = (self.score @ self.weight - self.score * self.weight) / other
+        error = self._standard_error() * np.sqrt(total / other)
+        return mean - REACH * error, mean + REACH * error
+
+    def _standard_error(self) -> float:
+        if len(self.totals) == 0:
+            return float("nan")
+        block = assign_time_blocks(len(self.totals), block_length(self.totals, self.horizon_steps))
+        n_folds = int(np.count_nonzero(self.weight))
+        return float(standard_errors(block_totals(self.totals, block, int(block[-1]) + 1), n_folds=n_folds)[0])
+
+
+def record(
+    target: Target,
+    prediction: NDArray[np.float32],
+    outcome: Floats,
+    rows: TestRows,
+    used: NDArray[np.bool_],
+    horizon_steps: int,
+) -> Record:
+    """Measure a probe on a part of the test rows.
+
+    Parameters
+    ----------
+    prediction : ndarray of shape (n_rows, n_columns of the target)
+    outcome : ndarray of shape (n_rows,)
+    used : ndarray of shape (n_symbols, n_folds), bool
+        The (symbol, fold) that count.
+    """
+    here = np.flatnonzero(used.ravel()[rows.cell])
+    cell = rows.cell[here]
+    found = task_concordance(prediction[here], outcome[here], cell, used.size, classes=target.classes)
+    weight = np.divide(found.pairs, found.rows, out=np.zeros_like(found.pairs), where=found.rows > 0)
+    by_fold = weight.reshape(used.shape).sum(0)
+    summed = (np.nan_to_num(found.score) * weight).reshape(used.shape).sum(0)
+    influence = found.influence * (weight / max(weight.sum(), 1e-12))[cell]
+    time = np.unique(rows.time[here], return_inverse=True)[1]
+    return Record(
+        score=np.divide(summed, by_fold, out=np.zeros_like(summed), where=by_fold > 0),
+        weight=by_fold,
+        totals=np.bincount(time, weights=influence).astype(np.float64),
+        horizon_steps=horizon_steps,
+    )
+
+
+def clearly_strong(ridge: Record) -> NDArray[np.bool_]:
+    """Whether the other folds settle, for each fold, that ridge alone is strong."""
+    strong: NDArray[np.bool_] = ridge.bounds()[0] >= STRONG
+    return strong
+
+
+def clearly_nothing(trees: Record, ridge: Record) -> NDArray[np.bool_]:
+    """Whether the other folds settle, for each fold, that trees find nothing, or nothing that ridge does not."""
+    nothing: NDArray[np.bool_] = (trees.bounds()[1] < NOTHING) | (trees.minus(ridge).bounds()[1] < 0)
+    return nothing
+
+
+def choose(trees: Record, ridge: Record) -> NDArray[np.bool_]:
+    """Whether trees were better than ridge, for each fold, on the folds before it; ridge where there are none."""
+    gain = np.cumsum((trees.score - ridge.score) * ridge.weight)
+    return np.concatenate([[False], np.round(gain[:-1], 6) > 0])
+
+
+def first_folds(n_folds: int) -> NDArray[np.bool_]:
+    """Return the folds that trees are tried on first: every second one, the last among them."""
+    return (np.arange(n_folds) - n_folds) % 2 == 1
+
+
+def sample_symbols(n_symbols: int) -> NDArray[np.bool_]:
+    """Return the evenly spaced symbols that local trees are tried on first: 8, or one in 16 if that is more."""
+    size = min(n_symbols, max(SAMPLE_SYMBOLS, n_symbols // SAMPLE_SHARE))
+    chosen = np.zeros(n_symbols, np.bool_)
+    chosen[np.arange(size) * n_symbols // size] = True
+    return chosen
