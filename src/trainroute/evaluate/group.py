@@ -16,6 +16,7 @@ from trainroute.evaluate.snapshots import EarlierSnapshots, Key, spans
 from trainroute.evaluate.stability import Snapshot, Stability, changed, classify, information
 from trainroute.evaluate.statistics import Floats, Moments
 from trainroute.panel import Target
+from trainroute.parallel import in_threads
 
 N_SPANS = 5
 
@@ -92,9 +93,9 @@ def evaluate_group(
 
 
 def _scores(data: GroupInput, found: Probed) -> list[TargetScores]:
-    return [
-        score_target(
-            target,
+    def score(i: int) -> TargetScores:
+        return score_target(
+            data.targets[i],
             found.outcomes[i],
             found.rows,
             found.predictions.pooled[:, data.owner == i],
@@ -102,8 +103,8 @@ def _scores(data: GroupInput, found: Probed) -> list[TargetScores]:
             found.predictions.local_trained,
             data.horizon_steps,
         )
-        for i, target in enumerate(data.targets)
-    ]
+
+    return in_threads(score, range(len(data.targets)))
 
 
 def _pooled_scores_with(
@@ -128,16 +129,15 @@ def _stability(
     names: tuple[str | None, ...] = (None, *data.panel.symbols)
     bounds = data.split.boundaries
     cuts = spans(len(bounds) - 1, N_SPANS)
-    per_symbol = [data.sums.moments(a, b) for a, b in cuts]
+    per_symbol = in_threads(lambda cut: data.sums.moments(*cut), cuts)
     per_pool = [m.pooled() for m in per_symbol]
     h = data.targets[0].horizon_bars
-    per_block = [data.sums.moments(b, b + 1) for b in range(len(bounds) - 1)]
+    blocks = in_threads(lambda b: _block_correlations(data.sums.moments(b, b + 1)), range(len(bounds) - 1))
+    own_blocks, pool_blocks, rows = (np.stack(part) for part in zip(*blocks, strict=True))
     symbol_windows = np.stack([m.n for m in per_symbol]) / h
     pool_windows = symbol_windows.max(1, keepdims=True)
-    block_windows = np.stack([m.n for m in per_block]) / h
-    symbol_windows *= min(1.0, _information(per_block, block_windows))
-    pooled_blocks = [m.pooled() for m in per_block]
-    pool_windows *= min(float(len(names) - 1), _information(pooled_blocks, block_windows.max(1, keepdims=True)))
+    symbol_windows *= min(1.0, information(own_blocks, rows / h))
+    pool_windows *= min(float(len(names) - 1), information(pool_blocks, rows.max(1, keepdims=True) / h))
     change = np.concatenate(
         [_change(per_pool, pool_windows, data.owner, chosen), _change(per_symbol, symbol_windows, data.owner, chosen)]
     )
@@ -148,10 +148,8 @@ def _stability(
     stability, latest = [], []
     for i, target in enumerate(data.targets):
         column = int(np.flatnonzero(data.owner == i)[-1])
-        found: dict[str | None, Stability] = {}
-        last: dict[Key, Snapshot] = {}
-        for k, name in enumerate(names):
-            own = [
+        own = {
+            name: [
                 Snapshot(
                     start=int(bounds[a]),
                     end=int(bounds[b]),
@@ -161,29 +159,26 @@ def _stability(
                 for j, (a, b) in enumerate(cuts)
                 if windows[j, k] > 0
             ]
-            key = (target.name, name)
-            snapshots = own + earlier.by_key.get(key, [])
-            found[name] = classify(
-                snapshots, allowed[i], change=bool(change[k, i]), rules=config.routing.stability_classification
-            )
-            if own:
-                last[key] = own[-1]
-        stability.append(found)
-        latest.append(last)
+            for k, name in enumerate(names)
+        }
+        histories = [own[name] + earlier.by_key.get((target.name, name), []) for name in names]
+        rules = config.routing.stability_classification
+        found = classify(histories, allowed[i], change=change[:, i], rules=rules)
+        stability.append(dict(zip(names, found, strict=True)))
+        latest.append({(target.name, name): snapshots[-1] for name, snapshots in own.items() if snapshots})
     return stability, latest
 
 
-def _information(per_block: list[Moments], windows: Floats) -> float:
-    return information(np.stack([m.correlation()[:, :, 0] for m in per_block]), windows)
+def _block_correlations(moments: Moments) -> tuple[Floats, Floats, Floats]:
+    """Correlations of the features with the first label column, per symbol and pooled, and the symbols' rows."""
+    return moments.correlation()[:, :, 0], moments.pooled().correlation()[:, :, 0], moments.n
 
 
 def _change(
     per_span: list[Moments], windows: Floats, owner: NDArray[np.intp], chosen: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Evidence of change, shape (k, n_targets): in any label column of the target."""
+    by_column = changed(per_span, windows, masks(chosen[owner]))
     result = np.zeros((windows.shape[1], len(chosen)), np.bool_)
-    for mask in masks(chosen[owner]):
-        by_column = changed(per_span, windows, mask)
-        for column in mask.columns:
-            result[:, owner[column]] |= by_column[:, column]
+    np.logical_or.at(result.T, owner, by_column.T)
     return result

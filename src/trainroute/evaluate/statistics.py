@@ -90,12 +90,14 @@ class Sums:
 
         A column whose variance is within the rounding of float32 sums is constant: its moments are exactly 0.
         """
-        total = self.products[symbols, first:last].sum(1, dtype=np.float64)
-        n = total[:, 0, 0]
-        sums = total[:, 0, 1:]
+        total = np.zeros((len(self.products[symbols]), *self.products.shape[2:]))
+        for bucket in range(first, last):
+            total += self.products[symbols, bucket]
+        n, sums = total[:, 0, 0], total[:, 0, 1:]
+        raw = np.einsum("kii->ki", total)[:, 1:].copy()
         mean = np.divide(sums, n[:, None], out=np.zeros_like(sums), where=n[:, None] > 0)
-        centred = total[:, 1:, 1:] - sums[:, :, None] * mean[:, None, :]
-        raw = np.einsum("kii->ki", total)[:, 1:]
+        centred = total[:, 1:, 1:]
+        centred -= sums[:, :, None] * mean[:, None, :]
         constant = np.einsum("kii->ki", centred) <= _ROUNDING * raw
         for symbol, column in np.argwhere(constant):
             centred[symbol, column, :] = centred[symbol, :, column] = 0.0
