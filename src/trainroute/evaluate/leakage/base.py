@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,9 +12,29 @@ from numpy.typing import NDArray
 
 from trainroute.config import Config
 from trainroute.evaluate.evidence import LeakFinding
+from trainroute.evaluate.leakage.ranks import Ranked
 from trainroute.panel import Panel, SymbolRows, WalkForward
 
 MAX_SYMBOLS = 40
+MAX_ROWS = 6000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The latest rows of a symbol before the holdout, at most ``MAX_ROWS``, in ranks.
+
+    Attributes
+    ----------
+    raw : ndarray of shape (n_rows, n_features), float32
+        The features as they are.
+    time_index : ndarray of shape (n_rows,), int32
+    """
+
+    symbol: str
+    time_index: NDArray[np.int32]
+    raw: NDArray[np.float32]
+    features: Ranked
+    labels: Ranked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +52,24 @@ class LeakContext:
     config: Config
     data_dir: Path
     strength: NDArray[np.float64]
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """The sampled symbols in ranks, for all checks that read them."""
+        found = []
+        for rows in self.sampled_rows():
+            end = self.before_holdout(rows).stop
+            part = slice(max(0, end - MAX_ROWS), end)
+            found.append(
+                Sample(
+                    symbol=rows.symbol,
+                    time_index=rows.time_index[part],
+                    raw=rows.features[part],
+                    features=Ranked.of(rows.features[part]),
+                    labels=Ranked.of(self.labels(rows, part)),
+                )
+            )
+        return tuple(found)
 
     def sampled_rows(self) -> tuple[SymbolRows, ...]:
         """At most ``MAX_SYMBOLS`` symbols, evenly spaced through the sorted list."""

@@ -1,28 +1,35 @@
 """Features that are a copy of a label whose window is not over: of their own target, or of a sibling.
 
-At time t nobody knows y(t + k) for k > -h: its window ends after t. A feature whose rank correlation with such a label
-is within a quarter of the way from perfect to what the *last completed* label y(t - h) shows, and at least 0.995, is a
-copy. An honest feature that measures the past window has its peak at k = -h, not after it. The latest rows before the
-holdout are looked at, at most 4,000 of a symbol.
+At time t nobody knows y(t + k) for k > -h: its window ends after t. A feature that orders such a label (`agreement`)
+within a quarter of the way from perfect to how it orders the *last completed* label y(t - h), and at least 0.995, is a
+copy. An honest feature that measures the past window has its peak at k = -h, not after it.
+
+1. All features against all targets on the latest ``_SCREEN_ROWS`` rows, at up to ``_MAX_LAGS`` lags: what is far from
+   a copy there is none.
+2. What is left, on all rows of the sample.
+3. A label filled forward is a copy only where it changes, so a feature that often stays as it is is looked at on the
+   rows where it changes as well.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from trainroute.evaluate.evidence import LeakFinding
-from trainroute.evaluate.leakage.base import LeakCheck, LeakContext
+from trainroute.evaluate.leakage.base import LeakCheck, LeakContext, Sample
+from trainroute.evaluate.leakage.ranks import Ranked, agreement
 from trainroute.records.vocabulary import LeakageStatus
 
 THRESHOLD = 0.995
 MIN_ROWS = 200
+MIN_CHANGES = 60
 _MAX_LAGS = 41
-_MAX_ROWS = 4000
+_SCREEN_ROWS = 1500
+_SCREEN = 0.9
 _NEARER_THAN_COMPLETED = 0.25
+_STICKY = 0.2
 
 
 class NearCopies(LeakCheck):
@@ -33,77 +40,57 @@ class NearCopies(LeakCheck):
     def find(self, context: LeakContext) -> Iterator[LeakFinding]:
         """Yield one finding per copied feature, for the symbol, target and lag where the copy is closest."""
         best: dict[str, LeakFinding] = {}
-        for rows in context.sampled_rows():
-            end = context.before_holdout(rows).stop
-            latest = slice(max(0, end - _MAX_ROWS), end)
-            features, labels = _Ranked.of(rows.features[latest]), _Ranked.of(context.labels(rows, latest))
+        for sample in context.samples:
+            changes, sticky = _where_it_changes(sample)
             for horizon in sorted({t.horizon_bars for t in context.panel.targets}):
-                for found in self._compare(context, rows.symbol, features, labels, horizon):
+                compared = [*self._compare(context, sample, sample.features, horizon, MIN_ROWS)]
+                if sticky:
+                    compared += self._compare(context, sample, changes, horizon, MIN_CHANGES)
+                for found in compared:
                     known = best.get(found.feature)
                     if known is None or (found.statistic or 0.0) > (known.statistic or 0.0):
                         best[found.feature] = found
         yield from (best[feature] for feature in sorted(best))
 
     def _compare(
-        self, context: LeakContext, symbol: str, features: "_Ranked", labels: "_Ranked", horizon: int
+        self, context: LeakContext, sample: Sample, features: Ranked, horizon: int, min_rows: int
     ) -> Iterator[LeakFinding]:
         targets = context.panel.targets
         same = [i for i, target in enumerate(targets) if target.horizon_bars == horizon]
-        own = labels.columns(same)
+        labels = sample.labels.columns(same)
         lags = np.unique(np.r_[np.linspace(1 - horizon, horizon, _MAX_LAGS).round().astype(int), 0])
-        correlation = np.abs(np.stack([_lagged_correlation(features, own, lag) for lag in lags]))
-        completed = np.abs(_lagged_correlation(features, own, -horizon))
-        peak = correlation.max(0)
-        copied = (peak >= THRESHOLD) & (1 - peak < _NEARER_THAN_COMPLETED * (1 - completed))
-        for i, j in np.argwhere(copied):
-            lag, target = int(lags[correlation[:, i, j].argmax()]), targets[same[j]].name
+        latest = slice(max(0, len(features.value) - _SCREEN_ROWS), None)
+        screened = np.stack(
+            [np.abs(agreement(features.rows(latest), labels.rows(latest), lag, MIN_CHANGES // 2)) for lag in lags]
+        )
+        for i in np.flatnonzero((screened >= _SCREEN).any((0, 2))):
+            own = features.columns([int(i)])
+            near = np.flatnonzero((screened[:, i] >= _SCREEN).any(1))
+            exact = np.stack([np.abs(agreement(own, labels, int(lags[k]), min_rows))[0] for k in near])
+            completed = np.abs(agreement(own, labels, -horizon, min_rows))[0]
+            copied = (exact >= THRESHOLD) & (1 - exact < _NEARER_THAN_COMPLETED * (1 - completed))
+            if not copied.any():
+                continue
+            k, j = np.unravel_index(np.where(copied, exact, 0.0).argmax(), exact.shape)
             yield LeakFinding(
                 check=self.name,
                 feature=context.panel.features[i],
                 target=None,
                 status=LeakageStatus.BLOCKED,
-                statistic=round(float(peak[i, j]), 6),
+                statistic=round(float(exact[k, j]), 6),
                 threshold=THRESHOLD,
-                rows=len(features.value),
-                detail=f"copy of {target} {lag:+d} bars, whose window is still open ({symbol})",
+                rows=int(own.known.sum()),
+                detail=(
+                    f"copy of {targets[same[j]].name} {int(lags[near[k]]):+d} bars, whose window is still open "
+                    f"({sample.symbol})"
+                ),
             )
 
 
-@dataclass(frozen=True)
-class _Ranked:
-    """Centred ranks per column in units of the row count, 0 where missing, and what is known; float32."""
-
-    value: NDArray[np.float32]
-    known: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, values: NDArray[np.float32]) -> "_Ranked":
-        known = ~np.isnan(values)
-        ranks = rankdata(values, axis=0, nan_policy="omit") / max(len(values), 1) - 0.5
-        return cls(np.where(known, ranks, 0.0).astype(np.float32), known.astype(np.float32))
-
-    def columns(self, index: list[int]) -> "_Ranked":
-        return _Ranked(self.value[:, index], self.known[:, index])
-
-    def rows(self, part: slice) -> "_Ranked":
-        return _Ranked(self.value[part], self.known[part])
-
-
-def _lagged_correlation(features: _Ranked, labels: _Ranked, lag: int) -> NDArray[np.float64]:
-    """Correlation of each f(t) with each y(t + lag), shape (n_features, n_labels), over the rows that have both.
-
-    0 below ``MIN_ROWS`` such rows.
-    """
-    n = len(features.value)
-    f = features.rows(slice(max(0, -lag), n - max(0, lag)))
-    y = labels.rows(slice(max(0, lag), n + min(0, lag)))
-    count = (f.known.T @ y.known).astype(np.float64)
-    safe = np.maximum(count, 1.0)
-    sum_f, sum_y = f.value.T @ y.known, f.known.T @ y.value
-    covariance = f.value.T @ y.value - sum_f * sum_y / safe
-    variance_f = (f.value**2).T @ y.known - sum_f**2 / safe
-    variance_y = f.known.T @ y.value**2 - sum_y**2 / safe
-    scale = np.sqrt(np.maximum(variance_f, 0.0) * np.maximum(variance_y, 0.0))
-    enough = (count >= MIN_ROWS) & (scale > 0)
-    correlation: NDArray[np.float64] = np.divide(covariance, scale, out=np.zeros(count.shape), where=enough)
-    return correlation
+def _where_it_changes(sample: Sample) -> tuple[Ranked, bool]:
+    """Return the features that often stay as they are on the rows where they change, and whether there are any."""
+    changed: NDArray[np.bool_] = np.ones(sample.raw.shape, np.bool_)
+    changed[1:] = sample.raw[1:] != sample.raw[:-1]
+    sticky = (~changed).mean(0) >= _STICKY if len(changed) else np.zeros(changed.shape[1], np.bool_)
+    kept = np.where(changed & sticky, sample.raw, np.float32(np.nan))
+    return (Ranked.of(kept) if sticky.any() else sample.features), bool(sticky.any())
