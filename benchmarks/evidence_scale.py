@@ -1,11 +1,16 @@
-"""Time and memory of the evidence tier as symbols, targets and features grow.
+"""Time and memory of the evidence as symbols, targets and features grow, beside the yardstick of the linear tier.
 
-    python benchmarks/evidence_scale.py [symbols rows features targets]
+    python benchmarks/evidence_scale.py [linear | whole [symbols rows features targets]]
 
-Without arguments: a table that doubles symbols, then targets. Every run is a process of its own.
+``linear`` (the default) is one pass of sums, walk-forward ridge, predictions, scores with intervals and paired errors,
+and posteriors, for pooled, local and pooled-on-symbol. The yardstick, ../shared/prototype/one_pass.py (users do not have
+it), runs before and after it, with one BLAS thread and with all; the fastest of these counts. ``whole`` is all of
+``evaluate_panel``: leak checks, tree probes and stability too. Every measurement is a process of its own.
 """
 
 import json
+import os
+import re
 import resource
 import subprocess
 import sys
@@ -14,13 +19,26 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from planted import Recipe, planted_panel
+from threadpoolctl import threadpool_limits
 
 from trainroute.config import Config
 from trainroute.evaluate import evaluate_panel
-from trainroute.panel import Panel
+from trainroute.evaluate.design import feature_scale, label_columns
+from trainroute.evaluate.group import score_targets
+from trainroute.evaluate.inputs import GroupInput
+from trainroute.evaluate.posterior import pooled_posterior, target_posteriors
+from trainroute.evaluate.probes import probe
+from trainroute.evaluate.scoring import TargetScores
+from trainroute.evaluate.statistics import accumulate, target_groups
+from trainroute.evaluate.trees import TreeBins
+from trainroute.panel import Panel, walk_forward
+from trainroute.parallel import available_cores, in_threads
 
-TABLE = ((50, 2000, 40, 8), (100, 2000, 40, 8), (200, 2000, 40, 8), (100, 2000, 40, 16), (200, 5000, 100, 20))
+YARDSTICK = Path(__file__).parents[2] / "shared" / "prototype" / "one_pass.py"
+LINEAR = ((50, 2000, 40, 8), (100, 2000, 40, 8), (200, 2000, 40, 8), (100, 2000, 40, 16), (200, 5000, 100, 20))
+WHOLE = ((10, 2000, 40, 4), (20, 2000, 40, 4), (20, 2000, 40, 8))
 
 
 def large_panel(symbols: int, rows: int, features: int, targets: int) -> Panel:
@@ -32,10 +50,31 @@ def large_panel(symbols: int, rows: int, features: int, targets: int) -> Panel:
     return replace(panel, targets=named)
 
 
-def measure(sizes: tuple[int, ...]) -> dict[str, float]:
-    """Evaluate one panel in this process; seconds and peak memory in MB."""
-    panel = large_panel(*sizes)
-    start = time.perf_counter()
+def linear_tier(panel: Panel) -> None:
+    """Measure every target by ridge alone, as ``evaluate_panel`` does, without leak checks, trees and stability."""
+    split = walk_forward(panel, Config())
+    before = int(split.boundaries[split.first_test])
+    scale, columns = feature_scale(panel, before), label_columns(panel, before)
+    scores: list[TargetScores] = []
+    for group in target_groups(panel):
+        index = np.concatenate([columns.of(t) for t in group.targets])
+        data = GroupInput(
+            panel=panel,
+            group=group,
+            split=split,
+            scale=scale,
+            columns=columns,
+            sums=accumulate(panel, group, split, scale, columns, index),
+            bins=TreeBins(panel, before),
+        )
+        allowed = np.ones((len(group.targets), len(panel.features)), np.bool_)
+        scores += score_targets(data, probe(data, allowed, len(panel.features), trees=False))
+    in_threads(target_posteriors, scores)
+    pooled_posterior(scores)
+
+
+def whole_evidence(panel: Panel) -> None:
+    """Measure every target as the product does."""
     with TemporaryDirectory() as empty:
         evaluate_panel(
             panel,
@@ -47,20 +86,57 @@ def measure(sizes: tuple[int, ...]) -> dict[str, float]:
             timestamp="",
             git_commit=None,
         )
+
+
+def measure(what: str, sizes: tuple[int, ...]) -> dict[str, float]:
+    """Measure one panel in this process; seconds and peak memory in MB."""
+    panel = large_panel(*sizes)
+    start = time.perf_counter()
+    with threadpool_limits(limits=1):
+        (linear_tier if what == "linear" else whole_evidence)(panel)
     seconds = time.perf_counter() - start
     return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
+def yardstick(sizes: tuple[int, ...]) -> float:
+    """Seconds of the yardstick, the faster of one BLAS thread and all; NaN where it is not there."""
+    if not YARDSTICK.is_file():
+        return float("nan")
+    found = []
+    for threads in {1, available_cores()}:
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+        command = [sys.executable, str(YARDSTICK), *map(str, sizes), "10"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        found += [float(seconds) for seconds in re.findall(r"all ([\d.]+) s", done.stdout)]
+    return min(found)
+
+
+def table(what: str) -> None:
+    """Print a table over sizes."""
+    print("| symbols | rows | features | targets | seconds | yardstick s | ratio | peak MB |\n" + "|---" * 8 + "|")
+    for sizes in LINEAR if what == "linear" else WHOLE:
+        earlier = yardstick(sizes) if what == "linear" else float("nan")
+        done = subprocess.run(
+            [sys.executable, __file__, what, *map(str, sizes)], capture_output=True, text=True, check=True
+        )
+        found = json.loads(done.stdout)
+        beside = min(earlier, yardstick(sizes)) if what == "linear" else float("nan")
+        print(
+            f"| {' | '.join(map(str, sizes))} | {found['seconds']:.1f} | {beside:.2f} "
+            f"| {found['seconds'] / beside:.1f} | {found['peak_mb']:.0f} |",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Measure the sizes given, or print the table."""
-    if len(sys.argv) > 1:
-        print(json.dumps(measure(tuple(int(a) for a in sys.argv[1:5]))))
+    what = sys.argv[1] if len(sys.argv) > 1 else "linear"
+    if what not in {"linear", "whole"}:
+        sys.exit(__doc__)
+    if len(sys.argv) > 2:
+        print(json.dumps(measure(what, tuple(int(a) for a in sys.argv[2:6]))))
         return
-    print("| symbols | rows | features | targets | seconds | peak MB |\n|---|---|---|---|---|---|")
-    for sizes in TABLE:
-        done = subprocess.run([sys.executable, __file__, *map(str, sizes)], capture_output=True, text=True, check=True)
-        found = json.loads(done.stdout)
-        print(f"| {' | '.join(map(str, sizes))} | {found['seconds']:.1f} | {found['peak_mb']:.0f} |", flush=True)
+    table(what)
 
 
 if __name__ == "__main__":

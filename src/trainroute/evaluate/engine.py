@@ -29,6 +29,7 @@ from trainroute.evaluate.snapshots import latest_frame, read_earlier
 from trainroute.evaluate.statistics import accumulate, target_groups
 from trainroute.evaluate.trees import TreeBins
 from trainroute.panel import Panel, walk_forward
+from trainroute.parallel import in_threads
 from trainroute.progress import Progress, SilentProgress
 from trainroute.records.artifacts import content_id
 from trainroute.records.plan import FeatureSet
@@ -119,7 +120,8 @@ class _Engine:
         ordered = [found[t.name] for t in self.panel.targets]
         if not any(item.scores.pooled_measured for item in ordered):
             raise EvidenceError(self._nothing_measured(ordered, findings))
-        posteriors = {item.target.name: target_posteriors(item.scores) for item in ordered}
+        found_posteriors = in_threads(target_posteriors, [item.scores for item in ordered])
+        posteriors = {item.target.name: own for item, own in zip(ordered, found_posteriors, strict=True)}
         pooled = pooled_posterior([item.scores for item in ordered])
         feature_sets = {item.target.name: self._feature_set(i, item, kept_apart) for i, item in enumerate(ordered)}
         ranking = rank(ordered, posteriors, pooled, top_n)

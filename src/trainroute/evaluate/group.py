@@ -66,7 +66,7 @@ def evaluate_group(
     allowed, not_blocked = kept_apart.allowed[own], ~kept_apart.blocked[own]
     trees = config.validation.tree_probes
     found = probe(data, allowed, top_m, trees=trees)
-    scores = _scores(data, found)
+    scores = score_targets(data, found)
     with_suspect = _pooled_scores_with(data, allowed, allowed | not_blocked, top_m, trees=trees)
     with_all = _pooled_scores_with(data, allowed, np.ones_like(allowed), top_m, trees=trees)
     training = data.all_training()
@@ -92,7 +92,9 @@ def evaluate_group(
     ]
 
 
-def _scores(data: GroupInput, found: Probed) -> list[TargetScores]:
+def score_targets(data: GroupInput, found: Probed) -> list[TargetScores]:
+    """Score the predictions of every target of a group."""
+
     def score(i: int) -> TargetScores:
         return score_target(
             data.targets[i],
@@ -114,7 +116,7 @@ def _pooled_scores_with(
     same = (more == allowed).all(1)
     if same.all():
         return [float("nan")] * len(data.targets)
-    scores = _scores(data, probe(data, more, top_m, trees=trees))
+    scores = score_targets(data, probe(data, more, top_m, trees=trees))
     return [float("nan") if same[i] else found.score for i, found in enumerate(scores)]
 
 

@@ -59,12 +59,20 @@ def ridge_path(moments: Moments, groups: tuple[Mask, ...], penalties: Floats = P
         f, c = mask.features, mask.columns
         d = safe[:, f]
         n = np.maximum(moments.n, 1.0)[:, None, None]
-        gram = moments.xx[:, f[:, None], f] / (d[:, :, None] * d[:, None, :] * n)
-        target = moments.xy[:, f[:, None], c] / (d[:, :, None] * n)
-        identity = np.eye(len(f))
+        gram = _taken(moments.xx, f, f) / (d[:, :, None] * d[:, None, :] * n)
+        target = _taken(moments.xy, f, c) / (d[:, :, None] * n)
+        diagonal = np.einsum("kff->kf", gram)
+        unpenalised = diagonal.copy()
         for i, penalty in enumerate(penalties):
-            path[i][:, f[:, None], c] = np.linalg.solve(gram + penalty * identity, target) / d[:, :, None]
+            diagonal[...] = unpenalised + penalty
+            path[i][:, f[:, None], c] = np.linalg.solve(gram, target) / d[:, :, None]
     return path
+
+
+def _taken(products: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
+    """Return the given rows and columns of each symbol's matrix; all of them without a copy."""
+    whole = (len(rows), len(columns)) == products.shape[1:]
+    return products if whole else products[:, rows[:, None], columns]
 
 
 def path_correlation(path: Floats, ahead: Moments) -> Floats:
