@@ -3,8 +3,8 @@
     python benchmarks/evidence_scale.py [linear | whole [symbols rows features targets]]
 
 ``linear`` (the default) is one pass of sums, walk-forward ridge, predictions, scores with intervals and paired errors,
-and posteriors, for pooled, local and pooled-on-symbol. The yardstick, ../shared/prototype/one_pass.py (users do not have
-it), runs before and after it, with one BLAS thread and with all; the fastest of these counts. ``whole`` is all of
+and posteriors, for pooled, local and pooled-on-symbol. The yardstick, ../shared/prototype/one_pass.py (users do not
+have it) runs before and after, with one BLAS thread and with all; the fastest of these counts. ``whole`` is all of
 ``evaluate_panel``: leak checks, tree probes and stability too. Every measurement is a process of its own.
 """
 
