@@ -26,13 +26,12 @@ from threadpoolctl import threadpool_limits
 from trainroute.config import Config
 from trainroute.evaluate import evaluate_panel
 from trainroute.evaluate.design import feature_scale, label_columns
-from trainroute.evaluate.group import score_targets
 from trainroute.evaluate.inputs import GroupInput
 from trainroute.evaluate.posterior import pooled_posterior, target_posteriors
-from trainroute.evaluate.probes import probe
-from trainroute.evaluate.scoring import TargetScores
+from trainroute.evaluate.scoring import TargetScores, score_target
 from trainroute.evaluate.statistics import accumulate, target_groups
 from trainroute.evaluate.trees import TreeBins
+from trainroute.evaluate.walk import fit_folds, predict, test_rows
 from trainroute.panel import Panel, walk_forward
 from trainroute.parallel import available_cores, in_threads
 
@@ -58,19 +57,28 @@ def linear_tier(panel: Panel) -> None:
     scores: list[TargetScores] = []
     for group in target_groups(panel):
         index = np.concatenate([columns.of(t) for t in group.targets])
+        sums = accumulate(panel, group, split, scale, columns, index)
         data = GroupInput(
-            panel=panel,
-            group=group,
-            split=split,
-            scale=scale,
-            columns=columns,
-            sums=accumulate(panel, group, split, scale, columns, index),
-            bins=TreeBins(panel, before),
+            panel=panel, group=group, split=split, scale=scale, columns=columns, sums=sums, bins=TreeBins(panel, before)
         )
-        allowed = np.ones((len(group.targets), len(panel.features)), np.bool_)
-        scores += score_targets(data, probe(data, allowed, len(panel.features), trees=False))
+        scores += linear_scores(data)
     in_threads(target_posteriors, scores)
     pooled_posterior(scores)
+
+
+def linear_scores(data: GroupInput) -> list[TargetScores]:
+    """Predict and score the targets of one group."""
+    allowed = np.ones((len(data.targets), len(data.panel.features)), np.bool_)
+    rows = test_rows(data.panel, data.group, data.split)
+    fits = fit_folds(data.sums, data.split, data.owner, allowed, len(data.panel.features), data.horizon_bars)
+    found = predict(data.panel, rows, data.scale, fits)
+    owner, steps = data.owner, data.horizon_steps
+
+    def score(i: int) -> TargetScores:
+        sides = found.pooled[:, owner == i], found.local[:, owner == i]
+        return score_target(data.targets[i], data.outcome(rows, i), rows, *sides, found.local_trained, steps)
+
+    return in_threads(score, range(len(data.targets)))
 
 
 def whole_evidence(panel: Panel) -> None:
