@@ -27,6 +27,19 @@ class LeakFinding(Record, frozen=True, kw_only=True):
     detail: str
 
 
+class TreeUse(Record, frozen=True, kw_only=True):
+    """What the race of probes gave a target (``evaluate/racing.py``).
+
+    ``models`` were trained, ``models_without_race`` would have been for every fold and symbol. ``pooled_folds`` and
+    ``local_folds`` count the test folds that are scored by the predictions of trees.
+    """
+
+    models: int = 0
+    models_without_race: int = 0
+    pooled_folds: int = 0
+    local_folds: int = 0
+
+
 class TargetRank(Record, frozen=True, kw_only=True):
     """One target's place. ``predictability`` is the mean of the better side's posterior mean over symbols.
 
@@ -42,6 +55,7 @@ class TargetRank(Record, frozen=True, kw_only=True):
     score_shrunk: float | None
     score_with_suspect: float | None
     score_with_quarantined: float | None
+    trees: TreeUse
     selected: bool
     reason: str
 

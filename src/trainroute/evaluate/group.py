@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.config import Config
+from trainroute.evaluate.evidence import TreeUse
 from trainroute.evaluate.inputs import GroupInput
 from trainroute.evaluate.leakage import Quarantine
 from trainroute.evaluate.linear import masks
@@ -19,6 +20,8 @@ from trainroute.panel import Target
 from trainroute.parallel import in_threads
 
 N_SPANS = 5
+RIDGE = "Ridge"
+TREES = "Trees"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +31,7 @@ class TargetEvidence:
     Attributes
     ----------
     scores : TargetScores
-    probes : tuple of str
-        The probes that were tried.
+    trees : TreeUse
     horizon_steps : int
         How many of the panel's timestamps a label spans, as a median.
     score_with_suspect, score_with_quarantined : float
@@ -47,7 +49,7 @@ class TargetEvidence:
 
     target: Target
     scores: TargetScores
-    probes: tuple[str, ...]
+    trees: TreeUse
     horizon_steps: int
     score_with_suspect: float
     score_with_quarantined: float
@@ -56,6 +58,11 @@ class TargetEvidence:
     features: tuple[int, ...]
     strength: Floats
     rows_per_symbol: NDArray[np.int64]
+
+    @property
+    def probes(self) -> tuple[str, ...]:
+        """The probes that were tried."""
+        return (RIDGE, TREES) if self.trees.models else (RIDGE,)
 
 
 def evaluate_group(
@@ -78,7 +85,7 @@ def evaluate_group(
         TargetEvidence(
             target=target,
             scores=scores[i],
-            probes=found.families[i],
+            trees=found.trees[i],
             horizon_steps=data.horizon_steps,
             score_with_suspect=with_suspect[i],
             score_with_quarantined=with_all[i],
@@ -110,13 +117,18 @@ def score_targets(data: GroupInput, found: Probed) -> list[TargetScores]:
 
 
 def _pooled_scores_with(
-    data: GroupInput, allowed: NDArray[np.bool_], more: NDArray[np.bool_], top_m: int, *, trees: bool
+    data: GroupInput,
+    allowed: NDArray[np.bool_],
+    more: NDArray[np.bool_],
+    top_m: int,
+    *,
+    trees: bool,
 ) -> list[float]:
     """Pooled scores with ``more`` features than are allowed; NaN for the targets where these are the same."""
     same = (more == allowed).all(1)
     if same.all():
         return [float("nan")] * len(data.targets)
-    scores = score_targets(data, probe(data, more, top_m, trees=trees))
+    scores = score_targets(data, probe(data, more, top_m, trees=~same if trees else False))
     return [float("nan") if same[i] else found.score for i, found in enumerate(scores)]
 
 

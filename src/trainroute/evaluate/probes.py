@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from trainroute.evaluate.evidence import TreeUse
 from trainroute.evaluate.inputs import GroupInput
 from trainroute.evaluate.racing import (
     Record,
@@ -24,9 +25,7 @@ from trainroute.evaluate.racing import (
 from trainroute.evaluate.statistics import Floats
 from trainroute.evaluate.tree_walk import TreeWalk
 from trainroute.evaluate.walk import Predictions, TestRows, fit_folds, predict, test_rows
-
-RIDGE = "Ridge"
-TREES = "Trees"
+from trainroute.parallel import in_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,17 +38,17 @@ class Probed:
     outcomes : tuple of ndarray of shape (n_rows,)
         Raw labels per target; NaN throughout for one that has no safe feature, which leaves it unmeasured.
     predictions : Predictions
-    families : tuple of tuple of str
-        Per target the probes that were tried.
+    trees : tuple of TreeUse
+        Per target what trees were tried and used.
     """
 
     rows: TestRows
     outcomes: tuple[Floats, ...]
     predictions: Predictions
-    families: tuple[tuple[str, ...], ...]
+    trees: tuple[TreeUse, ...]
 
 
-def probe(data: GroupInput, allowed: NDArray[np.bool_], top_m: int, *, trees: bool) -> Probed:
+def probe(data: GroupInput, allowed: NDArray[np.bool_], top_m: int, *, trees: NDArray[np.bool_] | bool) -> Probed:
     """Predict the test folds for every target of a group.
 
     Parameters
@@ -58,25 +57,37 @@ def probe(data: GroupInput, allowed: NDArray[np.bool_], top_m: int, *, trees: bo
         Features that passed the leak checks.
     top_m : int
         At most this many of them are used in a fold.
-    trees : bool
-        Whether trees may compete.
+    trees : bool or ndarray of shape (n_targets,), bool
+        Whether trees may compete, for all targets or for each.
     """
-    split = replace(data.split, first_test=data.split.first_test - 1) if trees else data.split
+    may_race = np.broadcast_to(trees, len(data.targets))
+    raced = bool(may_race.any())
+    split = replace(data.split, first_test=data.split.first_test - 1) if raced else data.split
     rows = test_rows(data.panel, data.group, split)
     outcomes = tuple(data.outcome(rows, i) for i in range(len(data.targets)))
     for target in np.flatnonzero(~allowed.any(1)).tolist():
         outcomes[target][:] = np.nan  # no safe feature: nothing is measured, instead of a score of one half
     fits = fit_folds(data.sums, split, data.owner, allowed, top_m, data.horizon_bars)
     predictions = predict(data.panel, rows, data.scale, fits)
-    if not trees:
-        return Probed(rows=rows, outcomes=outcomes, predictions=predictions, families=((RIDGE,),) * len(data.targets))
+    if not raced:
+        return Probed(rows=rows, outcomes=outcomes, predictions=predictions, trees=(TreeUse(),) * len(data.targets))
     race = _Race(data, rows, outcomes, predictions, TreeWalk(data, rows, split, allowed, top_m))
-    families = race.run()
-    return _without_warm_up(rows, outcomes, predictions, families)
+    race.run(may_race)
+    scored = rows.fold > 0
+    return Probed(
+        rows=_without_warm_up(rows),
+        outcomes=tuple(outcome[scored] for outcome in outcomes),
+        predictions=Predictions(
+            pooled=predictions.pooled[scored],
+            local=predictions.local[scored],
+            local_trained=predictions.local_trained[:, 1:],
+        ),
+        trees=tuple(race.use(i) for i in range(len(data.targets))),
+    )
 
 
 class _Race:
-    """The race in one group; `run` puts the trees' predictions in the place of ridge's where they were chosen."""
+    """The race in one group."""
 
     def __init__(
         self,
@@ -93,17 +104,30 @@ class _Race:
         self.trees = trees
         self.first = first_folds(rows.n_folds)
         self.everywhere = np.ones((rows.n_symbols, rows.n_folds), np.bool_)
+        self.pooled_taken = np.zeros((len(outcomes), rows.n_folds), np.bool_)
+        self.local_taken = np.zeros_like(self.pooled_taken)
 
-    def run(self) -> tuple[tuple[str, ...], ...]:
+    def run(self, may_race: NDArray[np.bool_]) -> None:
+        """Race the targets that may; replace ridge's predictions where trees were chosen."""
+        targets = range(len(self.outcomes))
         trained = self.ridge.local_trained
-        pooled = [self._record(i, self.ridge.pooled, self.everywhere) for i in range(len(self.outcomes))]
-        local = [self._record(i, self.ridge.local, trained) for i in range(len(self.outcomes))]
+        pooled = in_threads(lambda i: self._record(i, self.ridge.pooled, self.everywhere), targets)
+        local = in_threads(lambda i: self._record(i, self.ridge.local, trained), targets)
         strong = np.stack([clearly_strong(p) | clearly_strong(q) for p, q in zip(pooled, local, strict=True)])
         measurable = np.array([np.isfinite(outcome).any() for outcome in self.outcomes])
-        entered = ~strong.all(1) & measurable
+        entered = may_race & measurable & ~strong.all(1)
         self._compete_pooled(entered, strong, pooled)
         self._compete_local(entered, strong, local)
-        return tuple((RIDGE, TREES) if tried else (RIDGE,) for tried in entered)
+
+    def use(self, target: int) -> TreeUse:
+        """Tell what trees a target was given; the warm-up is not scored and not counted."""
+        own = self.data.owner == target
+        return TreeUse(
+            models=int(self.trees.models[own].sum()),
+            models_without_race=int(own.sum()) * (self.rows.n_folds + int(self.ridge.local_trained.sum())),
+            pooled_folds=int(self.pooled_taken[target, 1:].sum()),
+            local_folds=int(self.local_taken[target, 1:].sum()),
+        )
 
     def _compete_pooled(self, entered: NDArray[np.bool_], strong: NDArray[np.bool_], ridge: list[Record]) -> None:
         first = self.everywhere & self.first
@@ -113,7 +137,8 @@ class _Race:
         self.trees.predict_pooled(self._columns(going_on)[:, None] & ~self.first)
         for i in np.flatnonzero(going_on).tolist():
             better = choose(self._record(i, self.trees.pooled, self.everywhere), ridge[i])
-            self._take(i, better & ~nothing[i] & ~strong[i], self.ridge.pooled, self.trees.pooled)
+            self.pooled_taken[i] = better & ~nothing[i] & ~strong[i]
+            self._take(i, self.pooled_taken[i], self.ridge.pooled, self.trees.pooled)
 
     def _compete_local(self, entered: NDArray[np.bool_], strong: NDArray[np.bool_], ridge: list[Record]) -> None:
         trained = self.ridge.local_trained
@@ -124,7 +149,8 @@ class _Race:
         self.trees.predict_local(self._columns(going_on)[:, None, None] & trained & ~sample)
         for i in np.flatnonzero(going_on).tolist():
             better = choose(self._record(i, self.trees.local, trained), ridge[i])
-            self._take(i, better & ~nothing[i] & ~strong[i], self.ridge.local, self.trees.local)
+            self.local_taken[i] = better & ~nothing[i] & ~strong[i]
+            self._take(i, self.local_taken[i], self.ridge.local, self.trees.local)
 
     def _columns(self, targets: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return targets[self.data.owner]
@@ -154,22 +180,13 @@ class _Race:
         ridge[here] = trees[here]
 
 
-def _without_warm_up(
-    rows: TestRows, outcomes: tuple[Floats, ...], found: Predictions, families: tuple[tuple[str, ...], ...]
-) -> Probed:
+def _without_warm_up(rows: TestRows) -> TestRows:
     kept = rows.fold > 0
-    return Probed(
-        rows=TestRows(
-            symbol=rows.symbol[kept],
-            fold=rows.fold[kept] - 1,
-            time=rows.time[kept],
-            position=rows.position[kept],
-            n_symbols=rows.n_symbols,
-            n_folds=rows.n_folds - 1,
-        ),
-        outcomes=tuple(outcome[kept] for outcome in outcomes),
-        predictions=Predictions(
-            pooled=found.pooled[kept], local=found.local[kept], local_trained=found.local_trained[:, 1:]
-        ),
-        families=families,
+    return TestRows(
+        symbol=rows.symbol[kept],
+        fold=rows.fold[kept] - 1,
+        time=rows.time[kept],
+        position=rows.position[kept],
+        n_symbols=rows.n_symbols,
+        n_folds=rows.n_folds - 1,
     )

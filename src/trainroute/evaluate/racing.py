@@ -2,11 +2,10 @@
 
 For one target and one side (pooled or local), at fold k, from the rows of the other folds:
 
-1. Ridge is clearly strong: its mean concordance less ``REACH`` standard errors is at least ``STRONG``. Trees are not
-   used.
-2. Trees are clearly nothing: their mean plus ``REACH`` standard errors is below ``NOTHING``; or clearly no better than
-   ridge, by the error of the paired difference. Trees are not used. They are first tried on every second fold, the
-   local ones on a sample of symbols; only where the answer is open for some fold, all folds and symbols follow.
+1. Ridge is clearly strong: its mean concordance less 2 standard errors is at least ``STRONG``. Trees are not used.
+2. Trees are clearly nothing: their mean plus 1 standard error is below ``NOTHING``; or clearly no better than ridge: so
+   is the paired difference below 0. Trees are not used. They are first tried on every second fold, the local ones on a
+   sample of symbols; only where the answer is open for some fold, all folds and symbols follow.
 3. Else both compete, and fold k gets the predictions of the probe that was better on the folds *before* k (`choose`).
 
 So no fold has a say in whose predictions it is scored by. On noise each fold's score keeps the expectation one half,
@@ -34,9 +33,10 @@ from trainroute.metrics import (
 )
 from trainroute.panel import Target
 
-REACH = 2.0
 STRONG = 0.55
-NOTHING = 0.51
+NOTHING = 0.515
+_STRONG_ERRORS = 2.0
+_NOTHING_ERRORS = 1.0
 SAMPLE_SYMBOLS = 8
 SAMPLE_SHARE = 16
 
@@ -70,13 +70,12 @@ class Record:
             horizon_steps=self.horizon_steps,
         )
 
-    def bounds(self) -> tuple[Floats, Floats]:
-        """For each fold, the mean over the *other* folds less and plus ``REACH`` standard errors."""
+    def without_each(self) -> tuple[Floats, Floats]:
+        """For each fold, the mean over the *other* folds and its standard error; NaN where unknown."""
         total = self.weight.sum()
         other = np.where(total - self.weight > 0, total - self.weight, np.nan)
         mean = (self.score @ self.weight - self.score * self.weight) / other
-        error = self._standard_error() * np.sqrt(total / other)
-        return mean - REACH * error, mean + REACH * error
+        return mean, self._standard_error() * np.sqrt(total / other)
 
     def _standard_error(self) -> float:
         if len(self.totals) == 0:
@@ -121,14 +120,16 @@ def record(
 
 def clearly_strong(ridge: Record) -> NDArray[np.bool_]:
     """Whether the other folds settle, for each fold, that ridge alone is strong."""
-    strong: NDArray[np.bool_] = ridge.bounds()[0] >= STRONG
+    mean, error = ridge.without_each()
+    strong: NDArray[np.bool_] = mean - _STRONG_ERRORS * error >= STRONG
     return strong
 
 
 def clearly_nothing(trees: Record, ridge: Record) -> NDArray[np.bool_]:
     """Whether the other folds settle, for each fold, that trees find nothing, or nothing that ridge does not."""
-    nothing: NDArray[np.bool_] = (trees.bounds()[1] < NOTHING) | (trees.minus(ridge).bounds()[1] < 0)
-    return nothing
+    (mean, error), (gain, gain_error) = trees.without_each(), trees.minus(ridge).without_each()
+    nothing: NDArray[np.bool_] = mean + _NOTHING_ERRORS * error < NOTHING
+    return nothing | (gain + _NOTHING_ERRORS * gain_error < 0)
 
 
 def choose(trees: Record, ridge: Record) -> NDArray[np.bool_]:
@@ -138,8 +139,10 @@ def choose(trees: Record, ridge: Record) -> NDArray[np.bool_]:
 
 
 def first_folds(n_folds: int) -> NDArray[np.bool_]:
-    """Return the folds that trees are tried on first: every second one, the last among them."""
-    return (np.arange(n_folds) - n_folds) % 2 == 1
+    """Return the folds that trees are tried on first: every second one after the warm-up, the last among them."""
+    fold = np.arange(n_folds)
+    first: NDArray[np.bool_] = ((fold - n_folds) % 2 == 1) & (fold > 0)
+    return first
 
 
 def sample_symbols(n_symbols: int) -> NDArray[np.bool_]:

@@ -39,6 +39,7 @@ def rank(
                 score_shrunk=_number(shrunk[name] if name in merit else math.nan),
                 score_with_suspect=_number(item.score_with_suspect),
                 score_with_quarantined=_number(item.score_with_quarantined),
+                trees=item.trees,
                 selected=selected,
                 reason=_reason(place, top_n, measured=name in merit),
             )

@@ -31,8 +31,8 @@ class TreeWalk:
     ----------
     pooled, local : ndarray of shape (n_rows, n_columns), float32
         What was predicted so far; 0 elsewhere.
-    n_pooled, n_local : int
-        Models trained so far.
+    models : ndarray of shape (n_columns,), int64
+        How many were asked for so far.
     """
 
     def __init__(
@@ -47,36 +47,35 @@ class TreeWalk:
         self._starts = np.searchsorted(rows.cell, np.arange(rows.n_symbols * rows.n_folds + 1))
         self.pooled = np.zeros((len(rows.symbol), len(data.owner)), np.float32)
         self.local = np.zeros_like(self.pooled)
-        self.n_pooled = 0
-        self.n_local = 0
+        self.models = np.zeros(len(data.owner), np.int64)
 
     def predict_pooled(self, asked: NDArray[np.bool_]) -> None:
         """Fill ``pooled`` where ``asked``, shape (n_columns, n_folds)."""
         if not asked.any():
             return
         pool, number = self._pool
+        self.models += asked.sum(1)
 
-        def predict_fold(fold: int) -> int:
+        def predict_fold(fold: int) -> None:
             kept = drawn(number, np.flatnonzero(pool.usable_from <= self._block(fold)))
             parts = [self._test_part(s, fold) for s in range(self._rows.n_symbols)]
             columns = np.flatnonzero(asked[:, fold]).tolist()
-            return self._fill(self.pooled, pool, kept, columns, fold, parts)
+            self._fill(self.pooled, pool, kept, columns, fold, parts)
 
-        self.n_pooled += sum(in_threads(predict_fold, np.flatnonzero(asked.any(0)).tolist()))
+        in_threads(predict_fold, np.flatnonzero(asked.any(0)).tolist())
 
     def predict_local(self, asked: NDArray[np.bool_]) -> None:
         """Fill ``local`` where ``asked``, shape (n_columns, n_symbols, n_folds)."""
+        self.models += asked.sum((1, 2))
 
-        def predict_symbol(s: int) -> int:
+        def predict_symbol(s: int) -> None:
             own = self._tree_rows((s, self._positions(s)))
-            models = 0
             for fold in np.flatnonzero(asked[:, s].any(0)).tolist():
                 kept = np.flatnonzero(own.usable_from <= self._block(fold))
                 columns = np.flatnonzero(asked[:, s, fold]).tolist()
-                models += self._fill(self.local, own, kept, columns, fold, [self._test_part(s, fold)])
-            return models
+                self._fill(self.local, own, kept, columns, fold, [self._test_part(s, fold)])
 
-        self.n_local += sum(in_threads(predict_symbol, np.flatnonzero(asked.any((0, 2))).tolist()))
+        in_threads(predict_symbol, np.flatnonzero(asked.any((0, 2))).tolist())
 
     def _fill(
         self,
@@ -86,16 +85,15 @@ class TreeWalk:
         columns: list[int],
         fold: int,
         parts: list[slice],
-    ) -> int:
-        """Train on the rows ``kept``, predict the test rows in ``parts`` and return how many models that took."""
+    ) -> None:
+        """Train on the rows ``kept`` and predict the test rows in ``parts``."""
         here = np.concatenate([np.arange(part.start, part.stop) for part in parts])
         if len(kept) == 0 or len(here) == 0:
-            return 0
+            return
         size = POOLED_SIZE if predictions is self.pooled else LOCAL_SIZE
         features = self._test_features(parts)
         for column, booster in training.fit(kept, columns, self._features(fold), size):
             predictions[here, column] = predicted(booster, features)
-        return len(columns)
 
     def _block(self, fold: int) -> int:
         return self._split.first_test + fold
