@@ -57,10 +57,10 @@ def non_overlapping_events(time_index: ArrayLike, is_event: ArrayLike, horizon_b
     """
     _refuse_short(horizon_bars)
     times = np.unique(np.asarray(time_index)[np.asarray(is_event, dtype=bool)])
-    following = np.searchsorted(times, times + horizon_bars)
+    following = np.searchsorted(times, times + horizon_bars).tolist()
     count, place = 0, 0
-    while place < len(times):
-        count, place = count + 1, int(following[place])
+    while place < len(following):
+        count, place = count + 1, following[place]
     return count
 
 
