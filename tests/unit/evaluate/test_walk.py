@@ -1,11 +1,13 @@
 """Out-of-sample predictions and scores against slow, obvious computations."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from planted import Recipe, panel_of, planted_panel, symbol_rows
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from trainroute.evaluate.design import feature_scale, label_columns
 from trainroute.evaluate.scoring import TargetScores, score_target
@@ -146,3 +148,20 @@ def test_excluded_features_do_not_reach_the_predictions(panel: Panel) -> None:
     before = walk(panel, allowed)[1].pooled[:, 0]
     after = walk(replace(panel, rows=tuple(noisy)), allowed)[1].pooled[:, 0]
     np.testing.assert_allclose(after, before, atol=1e-5)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are not ours to choose here")
+def test_any_number_of_threads_gives_the_same_bits() -> None:
+    many = planted_panel(Recipe(n_symbols=19, n_rows=500, n_features=6, horizon=HORIZON, strength=0.5, seed=1))[0]
+    cores = os.sched_getaffinity(0)
+    found = []
+    with threadpool_limits(limits=1):
+        for used in (cores, {min(cores)}):
+            os.sched_setaffinity(0, used)
+            try:
+                found.append(walk(many)[1])
+            finally:
+                os.sched_setaffinity(0, cores)
+    np.testing.assert_array_equal(found[0].pooled, found[1].pooled)
+    np.testing.assert_array_equal(found[0].local, found[1].local)
+    assert found[0].local_trained.any()
