@@ -127,7 +127,8 @@ def changed(spans: Sequence[Moments], windows: Floats, groups: tuple[Mask, ...])
     """
 
     def ahead(pair: tuple[Moments, Moments]) -> Floats:
-        return path_correlation(ridge_path(pair[0], groups, _PENALTY), pair[1])[0]
+        found: Floats = path_correlation(ridge_path(pair[0], groups, _PENALTY), pair[1])[0]
+        return found
 
     r = np.stack(in_threads(ahead, pairwise(spans)))
     weight = np.maximum(windows[1:] - 3.0, 0.0)[:, :, None]
