@@ -1,7 +1,7 @@
 """How much independent evidence overlapping rows hold."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 def effective_windows(time_index: ArrayLike, horizon_bars: int) -> float:
@@ -29,7 +29,7 @@ def effective_windows(time_index: ArrayLike, horizon_bars: int) -> float:
     2.5
     """
     _refuse_short(horizon_bars)
-    return len(np.unique(np.asarray(time_index))) / horizon_bars
+    return len(_distinct(np.asarray(time_index))) / horizon_bars
 
 
 def non_overlapping_events(time_index: ArrayLike, is_event: ArrayLike, horizon_bars: int) -> int:
@@ -56,12 +56,22 @@ def non_overlapping_events(time_index: ArrayLike, is_event: ArrayLike, horizon_b
     3
     """
     _refuse_short(horizon_bars)
-    times = np.unique(np.asarray(time_index)[np.asarray(is_event, dtype=bool)])
+    times = _distinct(np.asarray(time_index)[np.asarray(is_event, dtype=bool)])
     following = np.searchsorted(times, times + horizon_bars).tolist()
     count, place = 0, 0
     while place < len(following):
         count, place = count + 1, following[place]
     return count
+
+
+def _distinct(times: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the distinct timestamp numbers, ascending; they are dense, so that marking them is faster than sorting."""
+    if len(times) == 0:
+        return np.empty(0, np.int64)
+    low = int(times.min())
+    seen = np.zeros(int(times.max()) - low + 1, np.bool_)
+    seen[times - low] = True
+    return np.flatnonzero(seen) + low
 
 
 def _refuse_short(horizon_bars: int) -> None:
