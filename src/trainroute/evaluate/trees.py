@@ -35,7 +35,7 @@ _ROWS_PER_WINDOW = 4
 _LABEL_CLIP = 3.0
 _FIXED = {
     "objective": "regression",
-    "learning_rate": 0.1,
+    "learning_rate": 0.15,
     "feature_fraction": 0.5,
     "extra_trees": True,
     "seed": 0,
@@ -58,8 +58,8 @@ class TreeSize:
     leaf_share: float
 
 
-POOLED_SIZE = TreeSize(rounds=60, leaves=15, windows_in_leaf=20, leaf_share=0.005)
-LOCAL_SIZE = TreeSize(rounds=40, leaves=4, windows_in_leaf=5, leaf_share=0.02)
+POOLED_SIZE = TreeSize(rounds=40, leaves=15, windows_in_leaf=20, leaf_share=0.005)
+LOCAL_SIZE = TreeSize(rounds=30, leaves=4, windows_in_leaf=5, leaf_share=0.02)
 
 
 class TreeBins:
