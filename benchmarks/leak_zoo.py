@@ -1,26 +1,29 @@
 """How many leaks of each kind the leak checks find, and how many honest features they accuse.
 
-    python benchmarks/leak_zoo.py [panels per kind and setting, default 4]
+    python benchmarks/leak_zoo.py [instances per kind, default 240] [part of a kind's name]
 
 Every panel has 3,000 rows per symbol and features of one kind (`leaks.py`); half of the panels have a continuous label,
 half the label's upper half against its lower. All checks run as in `trainroute run`. "AUC" is the mean single-feature
-concordance with the label, in the affected symbols.
+concordance with the label, in the affected symbols. Features with a recipe (`leak_recipes.py`) have a table of their
+own.
 """
 
+import math
 import sys
-import time
+from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import leak_recipes
 import numpy as np
 from leaks import KINDS, Kind, panel
 
-from trainroute.config import Config
+from trainroute.config import Config, parse_config
 from trainroute.evaluate.leakage import LEAK_CHECKS, LeakContext
 from trainroute.metrics import concordance
-from trainroute.panel import Panel, walk_forward
+from trainroute.panel import Panel, load_panel, walk_forward
 from trainroute.records.vocabulary import LeakageStatus
 
-HORIZONS = (4, 12, 20)
 N_ROWS = 3000
 
 
@@ -28,13 +31,14 @@ def statuses(found: Panel) -> list[tuple[LeakageStatus | None, str]]:
     """Return the worst status of each feature, None for none, and which check says so."""
     strength = np.zeros((len(found.targets), len(found.features)))
     for rows in found.rows:
-        x, y = np.nan_to_num(rows.features), np.nan_to_num(rows.targets)
-        together = np.corrcoef(np.concatenate([y, x], axis=1).T)[: y.shape[1], y.shape[1] :]
-        strength += np.abs(together) / len(found.rows)
+        both = np.nan_to_num(np.concatenate([rows.targets, rows.features], axis=1).astype(np.float64))
+        both = (both - both.mean(0)) / np.maximum(both.std(0), 1e-9)
+        strength += np.abs(both[:, : len(found.targets)].T @ both[:, len(found.targets) :]) / both.shape[0]
+    strength /= len(found.rows)
     context = LeakContext(
         panel=found, split=walk_forward(found, Config()), config=Config(), data_dir=Path("nowhere"), strength=strength
     )
-    result: dict[str, tuple[LeakageStatus | None, str]] = {name: (None, "") for name in found.features}
+    result: dict[str, tuple[LeakageStatus | None, str]] = dict.fromkeys(found.features, (None, ""))
     for check in LEAK_CHECKS.members():
         for finding in check().find(context):
             if result[finding.feature][0] is not LeakageStatus.BLOCKED:
@@ -42,49 +46,75 @@ def statuses(found: Panel) -> list[tuple[LeakageStatus | None, str]]:
     return list(result.values())
 
 
-def mean_auc(found: Panel, affected: list[int]) -> float:
+def mean_auc(found: Panel, affected: list[int], counted: int) -> float:
     """Return the mean concordance, or its complement, of features with the label in the affected symbols."""
     scores = []
     for s in affected[:3]:
         rows = found.rows[s]
-        for x in rows.features.T:
+        for x in rows.features.T[:counted]:
             known = ~np.isnan(x)
             score = concordance(x[known], rows.targets[known, 0])
             scores.append(max(score, 1 - score))
     return float(np.mean(scores))
 
 
-def measure(kind: Kind, n_symbols: int, panels: int) -> str:
+def measure(kind: Kind, n_symbols: int, instances: int) -> str:
     """Run all checks on panels of one kind; one row of the table."""
-    counts, aucs, by, start, seconds = np.zeros(3, int), [], {}, 0.0, 0.0
-    for seed in range(panels):
-        for horizon in HORIZONS:
-            for binary in (False, True):
-                made = panel(kind, horizon=horizon, n_symbols=n_symbols, n_rows=N_ROWS, binary=binary, seed=seed)
-                aucs.append(mean_auc(made, [s for s in range(n_symbols) if kind.affected(s, n_symbols)]))
-                start = time.perf_counter()
-                found = statuses(made)
-                seconds += time.perf_counter() - start
-                for status, check in found:
-                    counts += 1, status is LeakageStatus.BLOCKED, status is not None
-                    by[check] = by.get(check, 0) + bool(check)
-    total, blocked, unsafe = counts
+    counts, by, aucs = Counter[LeakageStatus | None](), Counter[str](), []
+    counted = 1 if kind.alone else kind.n_features
+    affected = [s for s in range(n_symbols) if kind.affected(s, n_symbols)]
+    settings = [(horizon, binary) for horizon in kind.horizons for binary in (False, True)]
+    for seed in range(math.ceil(instances / counted / len(settings))):
+        for horizon, binary in settings:
+            made = panel(kind, horizon=horizon, n_symbols=n_symbols, n_rows=N_ROWS, binary=binary, seed=seed)
+            aucs.append(mean_auc(made, affected, counted))
+            for status, check in statuses(made)[:counted]:
+                counts[status] += 1
+                by[check] += status is not None
+    total = counts.total()
     who = ", ".join(f"{name} {n}" for name, n in sorted(by.items()) if n)
     return (
-        f"| {kind.group} | {kind.name} | {n_symbols} | {total} | {np.mean(aucs):.2f} | {100 * blocked / total:.1f} "
-        f"| {100 * unsafe / total:.1f} | {who} |"
+        f"| {kind.group} | {kind.name} | {n_symbols} | {total} | {np.mean(aucs):.2f} "
+        f"| {100 * counts[LeakageStatus.BLOCKED] / total:.1f} | {100 * (1 - counts[None] / total):.1f} | {who} |"
     )
 
 
+def recipes(instances: int) -> str:
+    """Count the findings on features with a recipe; the second table."""
+    lines = ["| recipe | needs the future | instances | BLOCKED % |", "|---|---|---|---|"]
+    for name in (*leak_recipes.LEAKY, *leak_recipes.HONEST):
+        found = 0
+        for seed in range(instances):
+            with TemporaryDirectory() as folder:
+                history = leak_recipes.history(seed)
+                whole = history.join(getattr(leak_recipes, name)(history), on=("symbol", "ts"))
+                whole.write_parquet(Path(folder) / "panel.parquet")
+                config = parse_config(f"leakage: {{recipes: {{x: 'leak_recipes:{name}'}}}}", "benchmark")
+                made = load_panel(Path(folder), config.data)
+                context = LeakContext(
+                    panel=made,
+                    split=walk_forward(made, config),
+                    config=config,
+                    data_dir=Path(folder),
+                    strength=np.zeros((1, 1)),
+                )
+                found += len(list(LEAK_CHECKS.get("recipes")().find(context)))
+        leaky = "yes" if name in leak_recipes.LEAKY else "no"
+        lines.append(f"| {name.replace('_', ' ')} | {leaky} | {instances} | {100 * found / instances:.1f} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Print the table."""
-    panels = int(sys.argv[1]) if len(sys.argv) > 1 else 4
+    """Print both tables."""
+    instances = int(sys.argv[1]) if len(sys.argv) > 1 else 240
     only = sys.argv[2] if len(sys.argv) > 2 else ""
     print("| | kind | symbols | instances | AUC | BLOCKED % | not SAFE % | by |\n|---|---|---|---|---|---|---|---|")
     for kind in KINDS:
-        if only in kind.name or only == kind.group:
+        if only in kind.name:
             for n_symbols in (40,) if "quarter" in kind.name else (1, 10):
-                print(measure(kind, n_symbols, panels), flush=True)
+                print(measure(kind, n_symbols, instances), flush=True)
+    if not only:
+        print("\n" + recipes(instances))
 
 
 if __name__ == "__main__":

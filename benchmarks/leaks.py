@@ -54,7 +54,10 @@ Feature = Callable[[World, int], Floats]
 
 @dataclass(frozen=True)
 class Kind:
-    """What is planted: bars and hidden course, the feature by number, and in which symbols (by place, of how many)."""
+    """What is planted: bars and hidden course, the feature by number, and in which symbols (by place, of how many).
+
+    ``alone``: only the first feature is of this kind, the others are noise.
+    """
 
     name: str
     group: str
@@ -63,6 +66,8 @@ class Kind:
     label: str = "return"
     n_features: int = 10
     affected: Callable[[int, int], bool] = lambda _place, _n: True
+    alone: bool = False
+    horizons: tuple[int, ...] = (4, 12, 20)
 
 
 def panel(kind: Kind, *, horizon: int, n_symbols: int, n_rows: int, binary: bool, seed: int) -> Panel:
@@ -75,7 +80,8 @@ def panel(kind: Kind, *, horizon: int, n_symbols: int, n_rows: int, binary: bool
         if binary:
             world = replace(world, label=(world.label > np.median(world.label)).astype(np.float64))
         make = kind.feature if kind.affected(s, n_symbols) else noise
-        features = np.stack([make(world, i) for i in range(kind.n_features)], 1)
+        makers = [noise if kind.alone and i else make for i in range(kind.n_features)]
+        features = np.stack([maker(world, i) for i, maker in enumerate(makers)], 1)
         labels = world.label[:, None]
         rows.append(symbol_rows(f"S{s:03d}", features.astype(np.float32), labels.astype(np.float32), horizon))
     return panel_of(rows, [f"y_{horizon}d"], horizon, Task.BINARY if binary else Task.REGRESSION)
@@ -125,7 +131,7 @@ def driven(persistence: float, share: float) -> Course:
 def fast(rng: np.random.Generator, n: int, horizon: int) -> tuple[Floats, Floats]:
     """Bars of which a signal without memory is known one bar before, as strong as a window's AUC of 0.65 needs."""
     signal = rng.normal(size=n)
-    share = min(0.33 * np.sqrt(horizon), 0.99)
+    share = min(0.4 * np.sqrt(horizon), 0.99)
     return share * np.r_[0.0, signal[:-1]] + np.sqrt(1 - share**2) * rng.normal(size=n), signal
 
 
@@ -166,6 +172,12 @@ def noisy_copy(world: World, number: int) -> Floats:
     return scaled + brentq(excess, 0.01, 40.0, xtol=0.01) * draws
 
 
+def clear_copy(world: World, _number: int) -> Floats:
+    """Return the label plus as much noise as leaves an AUC of about 0.9."""
+    scaled = (world.label - world.label.mean()) / world.label.std()
+    return scaled + 0.9 * world.rng.normal(size=world.n)
+
+
 def late_copy(world: World, number: int) -> Floats:
     """Return a noisy copy from the middle of the history on, noise before."""
     copy = noisy_copy(world, number)
@@ -182,7 +194,9 @@ def sibling(world: World, number: int) -> Floats:
     """Return the label under another name: rescaled, or in fewer steps."""
     if number % 2 == 0:
         return np.sinh(world.label / max(world.label.std(), 1e-9)) + number
-    return np.digitize(world.label, np.unique(np.quantile(world.label, np.linspace(0.2, 0.8, 1 + number)))).astype(float)
+    return np.digitize(world.label, np.unique(np.quantile(world.label, np.linspace(0.2, 0.8, 1 + number)))).astype(
+        float
+    )
 
 
 def sorted_id(world: World, number: int) -> Floats:
@@ -199,7 +213,7 @@ def row_number(world: World, number: int) -> Floats:
 
 
 def noise(world: World, number: int) -> Floats:
-    """Return a series that has nothing to do with the label, from white to nearly a random walk, some of them coarse."""
+    """Return a series that has nothing to do with the label, white to nearly a random walk, some of them coarse."""
     x = autoregression(world.rng, world.n, (0.0, 0.5, 0.9, 0.98, 0.995)[number % 5])
     return np.round(x) if number % 7 == 6 else x
 
@@ -291,9 +305,18 @@ KINDS = (
     Kind("computed from past bars, return label", "ordinary", volatile, bar_history),
     Kind("persistent volatility", "strong", volatile, volatility_measure, label="volatility"),
     Kind("fast, uncorrelated in time", "strong", fast, state),
-    Kind("the one feature behind a target", "strong", driven(0.9, 0.13), state),
-    Kind("noisy measurement of a persistent state", "strong", driven(0.98, 0.2), measured_state),
+    Kind("the one feature behind a target", "strong", driven(0.9, 0.22), state),
+    Kind("noisy measurement of a persistent state", "strong", driven(0.98, 0.25), measured_state),
     Kind("momentum on overlapping windows", "strong", trending, momentum),
     Kind("scheduled-event flags", "strong", scheduled, event_flag, label="volatility"),
     Kind("strong season", "strong", seasonal, season),
+    Kind("alone: persistent volatility", "strong", volatile, volatility_measure, "volatility", 4, alone=True),
+    Kind("alone: fast, uncorrelated in time", "strong", fast, state, n_features=4, alone=True),
+    Kind("alone: the one feature behind a target", "strong", driven(0.9, 0.22), state, n_features=4, alone=True),
+    Kind("alone: momentum on overlapping windows", "strong", trending, momentum, n_features=4, alone=True),
+    Kind("alone: strong season", "strong", seasonal, season, n_features=4, alone=True),
+    Kind("noisy copy of a one-bar label", "not told", white, noisy_copy, horizons=(1,)),
+    Kind(
+        "alone: clear copy of a one-bar label", "not told", white, clear_copy, n_features=4, alone=True, horizons=(1,)
+    ),
 )

@@ -6,6 +6,8 @@ from pydantic import Field, field_validator, model_validator
 
 from trainroute.config.section import Count, PositiveInt, Score, Section
 
+Recipe = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+
 
 class PlanningConfig(Section):
     """Which families a job gets, in which order jobs run, and who may teach the pool."""
@@ -92,6 +94,10 @@ class LeakageConfig(Section):
     """What your own feature registry says of a feature; beats the name rules."""
     suspect_score: Score = 0.95
     """Single-feature concordance above this makes a feature SUSPECT, never BLOCKED."""
+    suspect_lone_score: Score = 0.85
+    """The same for a feature without a runner-up: no other has a third of its skill."""
+    recipes: dict[str, Recipe] = Field(default_factory=dict)
+    """How to compute a feature again from what was known at a time: {feature: "module:function"}."""
 
 
 class FamilyConfig(Section):

@@ -25,14 +25,15 @@ class Sample:
 
     Attributes
     ----------
-    raw : ndarray of shape (n_rows, n_features), float32
-        The features as they are.
+    raw_features, raw_labels : ndarray of shape (n_rows, n_features) and (n_rows, n_targets), float32
+        As they are; labels that reach into the holdout are NaN.
     time_index : ndarray of shape (n_rows,), int32
     """
 
     symbol: str
     time_index: NDArray[np.int32]
-    raw: NDArray[np.float32]
+    raw_features: NDArray[np.float32]
+    raw_labels: NDArray[np.float32]
     features: Ranked
     labels: Ranked
 
@@ -60,13 +61,15 @@ class LeakContext:
         for rows in self.sampled_rows():
             end = self.before_holdout(rows).stop
             part = slice(max(0, end - MAX_ROWS), end)
+            labels = self.labels(rows, part)
             found.append(
                 Sample(
                     symbol=rows.symbol,
                     time_index=rows.time_index[part],
-                    raw=rows.features[part],
+                    raw_features=rows.features[part],
+                    raw_labels=labels,
                     features=Ranked.of(rows.features[part]),
-                    labels=Ranked.of(self.labels(rows, part)),
+                    labels=Ranked.of(labels),
                 )
             )
         return tuple(found)

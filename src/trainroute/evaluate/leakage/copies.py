@@ -89,8 +89,8 @@ class NearCopies(LeakCheck):
 
 def _where_it_changes(sample: Sample) -> tuple[Ranked, bool]:
     """Return the features that often stay as they are on the rows where they change, and whether there are any."""
-    changed: NDArray[np.bool_] = np.ones(sample.raw.shape, np.bool_)
-    changed[1:] = sample.raw[1:] != sample.raw[:-1]
+    changed: NDArray[np.bool_] = np.ones(sample.raw_features.shape, np.bool_)
+    changed[1:] = sample.raw_features[1:] != sample.raw_features[:-1]
     sticky = (~changed).mean(0) >= _STICKY if len(changed) else np.zeros(changed.shape[1], np.bool_)
-    kept = np.where(changed & sticky, sample.raw, np.float32(np.nan))
+    kept = np.where(changed & sticky, sample.raw_features, np.float32(np.nan))
     return (Ranked.of(kept) if sticky.any() else sample.features), bool(sticky.any())

@@ -7,14 +7,14 @@ know in any way: a volatility contains its own past window. A feature that conta
 ends: c(k) is a multiple of the label's autocorrelation r(k), a line that ends at h (overlapping windows), and peaks at
 k = 0 although every label y(t + k), k > -h, is as open as y(t).
 
-1. Observables (`LabelCurve.observables`): c at 0, h/4, … 2h; and a comb of second differences,
-   sum over m = 0 … M of 2 c(-mh) - c(-mh - s) - c(-mh + s) with s = h/2. In g each tooth is a difference at its window's
-   end and one at its beginning, so neighbouring teeth cancel: whatever the feature knows of the last M h bars drops out.
+1. Observables (`LabelCurve.observables`): c at 0, h/4, … 2h; and a comb of second differences, the sum over
+   m = 0 … M of 2 c(-mh) - c(-mh - s) - c(-mh + s) with s = h/2. In g each tooth is a difference at its window's end and
+   one at its beginning, so neighbouring teeth cancel: what the feature knows of the last M h bars drops out.
 2. The honest cone: all c ≥ 0 from geometric decays, a fast drop (g(1) only) and a constant among them.
-3. The filter: what is left of r after projection on the cone, in the metric of the noise, r(k - l) for a feature without
-   memory. By the optimality conditions of non-negative least squares (Lawson & Hanson 1974, "Solving Least Squares
-   Problems") the covariance with it is at most 0 for everything in the cone, and of all such filters it has the largest
-   ratio of signal to noise for the label itself.
+3. The filter: what is left of r after projection on the cone, in the metric of the noise, r(k - l) for a feature
+   without memory. By the optimality conditions of non-negative least squares (Lawson & Hanson 1974, "Solving Least
+   Squares Problems") the covariance with it is at most 0 for everything in the cone, and of all such filters it has the
+   largest ratio of signal to noise for the label itself.
 
 Feature and filtered label then need one covariance (`window_shape.py`), whatever the number of lags.
 """
@@ -65,10 +65,11 @@ class LabelCurve:
     def observables(self, teeth: int) -> Floats:
         """Each observable as weights over ``lags(teeth)``, shape (n_observables, n_lags)."""
         lags = self.lags(teeth)
-        rows = [(lags == lag).astype(np.float64) for lag in self.ahead]
-        if teeth:
-            rows.append(sum(w * (lags == lag) for lag, w in self.comb(teeth)))
-        return np.array(rows)
+        comb = np.zeros(len(lags))
+        for lag, weight in self.comb(teeth):
+            comb[np.searchsorted(lags, lag)] += weight
+        rows: Floats = np.array([lags == lag for lag in self.ahead], np.float64)
+        return np.vstack([rows, comb]) if teeth else rows
 
     def honest(self, lags: Lags) -> Floats:
         """c(k) of honest decays over ``lags``, shape (n_lags, n_decays); what lies behind is unknown to them."""

@@ -3,14 +3,16 @@
 1. Per target, filters of the label that honest skill cannot pass (`label_filters.py`), from the autocorrelation of the
    target's own ranks: one that looks only ahead, and two with combs of different length.
 2. Per symbol and block of whole dates, the products of all features with all filtered labels: one matrix product.
-3. Per feature and target, for all symbols together, for each half of the history, and for each symbol: the part of the
-   label that is in the feature, with its error from the blocks. Both combs must agree, so that a look-back window that
-   happens to end where one comb ends condemns nobody.
-4. The finding needs three things: significance after counting every comparison made; that the part found accounts for
-   half of the skill (`LEAST_SHARE`), peak at lag 0 included, so that a small misfit of an honest curve does not become
-   a leak on long data; and that the same filter shows less at lags further ahead (a season repeats, a window does not).
-
-Half of the error budget goes to all symbols together and to the halves, half to single symbols.
+3. Per feature and target, for each symbol, for all together and for each half of the history: the part of the label
+   that is in the feature, with its error from the blocks. Part of the error budget goes to single symbols (`_parts`).
+4. A finding needs all of these (`_judge`):
+   a. skill at lag 0, with every comparison made counted (features x targets x parts);
+   b. the shape, with the comparisons counted that have skill: both combs say that some of the label is in the feature,
+      so that a look-back window that happens to end where one comb ends condemns nobody, and the filter that looks
+      only ahead does not speak against it;
+   c. the part found accounts for the skill (``LEAST_SHARE`` to ``MOST_SHARE`` of it), the peak at lag 0 included: a
+      small misfit of an honest curve must not become a leak on long data; and it is not tiny (``LEAST_AMOUNT``);
+   d. the filter shows less for labels that start after this one has ended: a season repeats, a window does not.
 """
 
 from collections.abc import Iterator
@@ -22,27 +24,30 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from trainroute.evaluate.evidence import LeakFinding
-from trainroute.evaluate.leakage.base import LeakCheck, LeakContext, Sample
+from trainroute.evaluate.leakage.base import LeakCheck, LeakContext
 from trainroute.evaluate.leakage.label_filters import SHORTEST_HORIZON, Floats, LabelCurve
 from trainroute.metrics import MIN_BLOCKS, assign_time_blocks, degrees_of_freedom, standard_errors
 from trainroute.records.vocabulary import LeakageStatus
 
-SKILL_BELOW = 0.01  # probability of any skill by chance in the whole panel
-BLOCKED_BELOW = 0.001  # probability of the shape by chance, for a feature that has skill
-SUSPECT_BELOW = 0.02
+SKILL_BELOW = 0.05  # probability of any skill by chance in the whole panel
+BLOCKED_BELOW = 0.002  # probability of the shape by chance, for a feature that has skill
+SUSPECT_BELOW = 0.05
+_SKILFUL = 10  # features with skill, times targets, from which on these probabilities are divided among them
 LEAST_SHARE = 0.5
 MOST_SHARE = 2.0
-SINGLE_SYMBOLS = 0.5  # of the error budget
-WHOLE_HISTORY = 0.5  # of what is left
+LEAST_AMOUNT = 0.07  # correlation; of all symbols together or as root mean square over them
+SINGLE_SYMBOLS = 0.4  # of the error budget
+WHOLE_HISTORY = 0.6  # of what is left
 _COMBS = (2, 3)
+_SKILL, _PEAK, _AHEAD, _COMB = 0, 1, 2, slice(3, None)  # the filters of a target, in this order
 _AGAINST = -1.0
-_PLACEBO = 1.5
-_PLACEBO_LAGS = np.arange(9, 21) / 2  # horizons ahead; the combs reach 3.5 back
+_PLACEBO = 1.25
+_PLACEBO_LAGS = np.arange(9, 21) / 2  # horizons ahead; the combs reach 2.5 back
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Sums of products over blocks for one part of the rows: (n_features, n_columns, n_blocks), and rows per block."""
+    """One part of the rows, with sums of products of shape (n_features, n_columns, n_blocks) and its rows per block."""
 
     name: str
     symbol: str | None
@@ -50,72 +55,99 @@ class _Part:
     totals: Floats
     rows: Floats
 
+    def values(self) -> Floats:
+        """Return the mean products, shape (n_features, n_columns)."""
+        mean: Floats = self.totals.sum(2) / self.rows.sum()
+        return mean
+
+    def errors(self, values: Floats) -> tuple[Floats, Floats]:
+        """Return the standard errors of the mean products, and their degrees of freedom."""
+        influence = (self.totals - values[:, :, None] * self.rows) / self.rows.sum()
+        flat = influence.reshape(-1, influence.shape[2])
+        return standard_errors(flat).reshape(values.shape), degrees_of_freedom(flat).reshape(values.shape)
+
 
 @dataclass(frozen=True)
-class _Filtered:
-    """The filters of one target: skill itself, the peak at lag 0, ahead only, and the combs; one row of weights each."""
+class _Filters:
+    """The filters of one target as rows of weights over ``lags``: skill itself, its peak, ahead only, the combs."""
 
     target: int
+    column: int
     lags: NDArray[np.int64]
     weights: Floats
 
-    @property
-    def n_columns(self) -> int:
-        return len(self.weights)
-
-    def apply(self, labels: NDArray[np.float32]) -> Floats:
-        """Filter a symbol's label, shape (n_rows, n_columns); beyond its ends it is 0."""
+    def apply(self, labels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Filter a symbol's labels of shape (n_rows, n_targets); beyond its ends they are 0. (n_rows, n_filters)."""
         n, reach = len(labels), int(np.abs(self.lags).max())
         padded = np.zeros(n + 2 * reach, np.float32)
-        padded[reach : reach + n] = labels
-        result = np.zeros((n, self.n_columns), np.float32)
+        padded[reach : reach + n] = labels[:, self.column]
+        result = np.zeros((n, len(self.weights)), np.float32)
         for lag, weights in zip(self.lags, self.weights.T, strict=True):
             result += padded[reach + lag : reach + lag + n, None] * weights.astype(np.float32)
         return result
 
 
 class WindowShape(LeakCheck):
-    """BLOCKED beyond doubt, SUSPECT on weaker evidence, per target; needs horizons of at least four bars."""
+    """BLOCKED beyond doubt, SUSPECT on weaker evidence, per target; needs horizons of at least four bars.
+
+    A feature that ``leakage.registry`` calls SAFE is not judged: a calendar may know a window that ends with the label.
+    """
 
     name: ClassVar[str] = "window_shape"
 
     def find(self, context: LeakContext) -> Iterator[LeakFinding]:
         """Yield the clearest finding per (feature, target)."""
         targets = context.panel.targets
-        n_tests = len(context.panel.features) * len(targets)
         for horizon in sorted({t.horizon_bars for t in targets if t.horizon_bars >= SHORTEST_HORIZON}):
             same = [i for i, t in enumerate(targets) if t.horizon_bars == horizon]
-            yield from _Horizon(context, LabelCurve(horizon), same, n_tests).findings(self.name)
+            yield from _Horizon(context, LabelCurve(horizon), same).findings(self.name)
 
 
 class _Horizon:
-    def __init__(self, context: LeakContext, curve: LabelCurve, targets: list[int], n_tests: int) -> None:
-        self.context = context
+    """All features against the targets of one horizon."""
+
+    def __init__(self, context: LeakContext, curve: LabelCurve, targets: list[int]) -> None:
+        self.panel = context.panel
         self.curve = curve
-        self.n_tests = n_tests
-        self.samples = [s for s in context.samples if len(s.time_index) > 3 * MIN_BLOCKS]
+        self.n_tests = len(context.panel.features) * len(context.panel.targets)
+        registry = context.config.leakage.registry
+        self.judged = np.array([registry.get(name) != "SAFE" for name in context.panel.features])
+        self.samples = [s for s in context.samples if len(s.time_index) >= MIN_BLOCKS]
         self.features = [s.features.unit() for s in self.samples]
         self.labels = [s.labels.columns(targets).unit() for s in self.samples]
-        filtered = (self._filters(i, target) for i, target in enumerate(targets))
-        self.filtered = [(i, f) for i, f in enumerate(filtered) if f is not None]
+        filters = (self._filters(i, target) for i, target in enumerate(targets))
+        self.filters = [f for f in filters if f is not None]
 
     def findings(self, check: str) -> Iterator[LeakFinding]:
-        if not self.filtered:
+        if not self.filters:
             return
         best: dict[tuple[int, int], LeakFinding] = {}
+        by_symbol: list[Floats] = []
         for part in self._parts():
-            for (feature, target), finding in self._judge(check, part).items():
-                known = best.get((feature, target))
-                if known is None or _clarity(finding) > _clarity(known):
-                    best[feature, target] = finding
+            if np.count_nonzero(part.rows) < MIN_BLOCKS:
+                continue
+            values = part.values()
+            errors, degrees = part.errors(values)
+            squared = values**2 - np.nan_to_num(errors) ** 2
+            if part.symbol is not None:
+                by_symbol.append(squared)
+            spread = np.mean(by_symbol, axis=0) if part.symbol is None and by_symbol else squared
+            size = np.sqrt(np.maximum(np.maximum(spread, squared), 0.0))
+            for place, f in enumerate(self.filters):
+                own = slice(place * f.weights.shape[0], (place + 1) * f.weights.shape[0])
+                for key, found in self._judge(
+                    check, part, f, values[:, own], errors[:, own], degrees[:, own], size[:, own]
+                ):
+                    if key not in best or (found.statistic or 0.0) < (best[key].statistic or 0.0):
+                        best[key] = found
         yield from (best[key] for key in sorted(best))
 
-    def _filters(self, column: int, target: int) -> _Filtered | None:
+    def _filters(self, column: int, target: int) -> _Filters | None:
         lags = self.curve.lags(max(_COMBS))
         autocorrelation = self._autocorrelation(column, int(lags[-1] - lags[0]))
         weights = [(lags == 0).astype(np.float64), np.zeros(len(lags))]
         for lag, weight in self.curve.comb(1):
-            weights[1] += weight / (2 - 2 * autocorrelation[self.curve.half]) * (lags == lag)
+            weights[_PEAK] += weight / (2 - 2 * autocorrelation[self.curve.half]) * (lags == lag)
         for teeth in (0, *_COMBS):
             found = self.curve.filter(autocorrelation, teeth)
             if found is None and teeth:
@@ -124,104 +156,96 @@ class _Horizon:
             if found is not None:
                 row[np.searchsorted(lags, self.curve.lags(teeth))] = found
             weights.append(row)
-        return _Filtered(target, lags, np.array(weights))
+        return _Filters(target, column, lags, np.array(weights))
 
     def _autocorrelation(self, column: int, longest: int) -> Floats:
         sums = np.zeros(longest + 1)
         for labels in self.labels:
             y = labels[:, column].astype(np.float64)
             size = 1 << (len(y) + longest).bit_length()
-            product = np.fft.irfft(np.abs(np.fft.rfft(y, size)) ** 2, size)
-            sums += product[: longest + 1]
-        return sums / max(sums[0], 1e-12)
+            sums += np.fft.irfft(np.abs(np.fft.rfft(y, size)) ** 2, size)[: longest + 1]
+        correlation: Floats = sums / max(sums[0], 1e-12)
+        return correlation
 
     def _parts(self) -> Iterator[_Part]:
-        n_times = len(self.context.panel.timestamps)
-        length = 3 * self.curve.horizon
-        blocks = assign_time_blocks(n_times, length)
-        n_blocks = int(blocks[-1]) + 1
-        width = sum(f.n_columns for _, f in self.filtered)
-        shape = len(self.context.panel.features), width, n_blocks
+        """Each symbol, then all of them, then each half of the history."""
+        blocks = assign_time_blocks(len(self.panel.timestamps), 3 * self.curve.horizon)
+        sampled = np.unique(np.concatenate([blocks[s.time_index] for s in self.samples]))
+        starts, n_blocks = np.append(sampled, sampled[-1] + 1), len(sampled)
+        shape = len(self.panel.features), sum(len(f.weights) for f in self.filters), n_blocks
         together, together_rows = np.zeros(shape), np.zeros(n_blocks)
+        several = len(self.samples) > 1
         for sample, features, labels in zip(self.samples, self.features, self.labels, strict=True):
-            filtered = np.concatenate([f.apply(labels[:, i]) for i, f in self.filtered], axis=1)
-            own, own_rows = np.zeros(shape), np.bincount(blocks[sample.time_index], minlength=n_blocks).astype(float)
-            edges = np.searchsorted(blocks[sample.time_index], np.arange(n_blocks + 1))
+            filtered = np.concatenate([f.apply(labels) for f in self.filters], axis=1)
+            edges = np.searchsorted(blocks[sample.time_index], starts)
+            own, own_rows = np.zeros(shape), np.diff(edges).astype(np.float64)
             for block in np.flatnonzero(own_rows):
                 rows = slice(edges[block], edges[block + 1])
                 own[:, :, block] = features[rows].T @ filtered[rows]
             together += own
             together_rows += own_rows
-            if len(self.samples) > 1:
+            if several:
                 yield _Part(sample.symbol, sample.symbol, SINGLE_SYMBOLS / len(self.samples), own, own_rows)
-        rest = 1 - SINGLE_SYMBOLS * (len(self.samples) > 1)
+        rest = 1 - SINGLE_SYMBOLS * several
         yield _Part("all symbols", None, rest * WHOLE_HISTORY, together, together_rows)
         middle = int(np.searchsorted(np.cumsum(together_rows), together_rows.sum() / 2))
-        for name, half in (("the first half", slice(0, middle)), ("the second half", slice(middle, None))):
+        for name, half in (("first", slice(0, middle)), ("second", slice(middle, None))):
             budget = rest * (1 - WHOLE_HISTORY) / 2
-            yield _Part(f"all symbols, {name}", None, budget, together[:, :, half], together_rows[half])
+            yield _Part(f"the {name} half", None, budget, together[:, :, half], together_rows[half])
 
-    def _judge(self, check: str, part: _Part) -> dict[tuple[int, int], LeakFinding]:
-        found: dict[tuple[int, int], LeakFinding] = {}
-        n = float(part.rows.sum())
-        if np.count_nonzero(part.rows) < MIN_BLOCKS:
-            return found
-        first = 0
-        for place, f in self.filtered:
-            columns = range(first, first + f.n_columns)
-            first += f.n_columns
-            totals = part.totals[:, columns]
-            value = totals.sum(2) / n
-            skill, sign = value[:, 0], np.sign(value[:, 0])
-            error, degrees = _errors(totals, value, part.rows)
-            t = np.divide(value * sign[:, None], error, out=np.zeros_like(value), where=error > 0)
-            p = stdtr(degrees, -t)
-            shape = p[:, 3:].max(1) / part.budget
-            has_skill = 2 * p[:, 0] < SKILL_BELOW * part.budget / self.n_tests
-            peak, amount = (value[:, 1] * sign), (value[:, 3:] * sign[:, None]).min(1)
-            like_a_window = np.minimum(peak, amount) >= LEAST_SHARE * np.abs(skill)
-            like_a_window &= amount <= MOST_SHARE * np.abs(skill)
-            candidates = has_skill & (shape < SUSPECT_BELOW) & like_a_window & (t[:, 2] > _AGAINST)
-            chosen = np.flatnonzero(candidates)
-            repeated = self._repeated(part, place, f, chosen)
-            for feature in chosen[np.abs(value[chosen, 3:]).min(1) > _PLACEBO * repeated]:
-                blocked = shape[feature] < BLOCKED_BELOW
-                target = self.context.panel.targets[f.target].name
-                found[int(feature), f.target] = LeakFinding(
+    def _judge(
+        self, check: str, part: _Part, f: _Filters, values: Floats, errors: Floats, degrees: Floats, size: Floats
+    ) -> Iterator[tuple[tuple[int, int], LeakFinding]]:
+        skill, sign = np.abs(values[:, _SKILL]), np.sign(values[:, _SKILL])
+        signed = values * sign[:, None]
+        t = np.divide(signed, errors, out=np.zeros_like(signed), where=errors > 0)
+        p = stdtr(degrees, -t)
+        shape = p[:, _COMB].max(1) / part.budget
+        amount = signed[:, _COMB].min(1)
+        explained = np.minimum(amount, signed[:, _PEAK]) >= LEAST_SHARE * skill
+        skilful = 2 * p[:, _SKILL] < SKILL_BELOW * part.budget / self.n_tests
+        counted = max(1.0, np.count_nonzero(skilful) * len(self.panel.targets) / _SKILFUL)
+        candidates = (
+            self.judged
+            & skilful
+            & (shape < SUSPECT_BELOW / counted)
+            & (t[:, _AHEAD] > _AGAINST)
+            & explained
+            & (amount <= MOST_SHARE * skill)
+            & (size[:, _COMB].max(1) >= LEAST_AMOUNT)
+        )
+        chosen = np.flatnonzero(candidates)
+        target = self.panel.targets[f.target].name
+        for feature in chosen[amount[chosen] > _PLACEBO * self._repeated(part, f, chosen)]:
+            blocked = shape[feature] < BLOCKED_BELOW / counted
+            yield (
+                (int(feature), f.target),
+                LeakFinding(
                     check=check,
-                    feature=self.context.panel.features[feature],
+                    feature=self.panel.features[feature],
                     target=target,
                     status=LeakageStatus.BLOCKED if blocked else LeakageStatus.SUSPECT,
                     statistic=float(f"{shape[feature]:.3g}"),
-                    threshold=BLOCKED_BELOW if blocked else SUSPECT_BELOW,
-                    rows=int(n),
+                    threshold=float(f"{(BLOCKED_BELOW if blocked else SUSPECT_BELOW) / counted:.3g}"),
+                    rows=int(part.rows.sum()),
                     detail=(
-                        f"its skill for {target} of later rows falls as the windows overlap and ends at the horizon "
-                        f"({part.name}; label inside: {sign[feature] * amount[feature]:+.3f} of {skill[feature]:+.3f})"
+                        f"its skill for later rows of {target} falls as the windows overlap and ends at the horizon: "
+                        f"{amount[feature]:.3f} of {skill[feature]:.3f} is the label itself ({part.name})"
                     ),
-                )
-        return found
+                ),
+            )
 
-    def _repeated(self, part: _Part, place: int, f: _Filtered, chosen: NDArray[np.intp]) -> Floats:
-        """Return the most that the filter shows for labels that start long after this one has ended."""
+    def _repeated(self, part: _Part, f: _Filters, chosen: NDArray[np.intp]) -> Floats:
+        """Return the most that both combs show for labels that start long after this one has ended."""
         lags = np.round(_PLACEBO_LAGS * self.curve.horizon).astype(int)
         sums, counts = np.zeros((len(lags), len(chosen), len(_COMBS))), np.zeros(len(lags))
         for sample, features, labels in zip(self.samples, self.features, self.labels, strict=True):
             if len(chosen) == 0 or part.symbol not in (None, sample.symbol):
                 continue
-            filtered, own = f.apply(labels[:, place])[:, 3:], features[:, chosen]
+            filtered, own = f.apply(labels)[:, _COMB], features[:, chosen]
             for i, lag in enumerate(lags[lags < len(features) // 2]):
                 sums[i] += own[:-lag].T @ filtered[lag:]
                 counts[i] += len(features) - lag
-        shown: Floats = np.abs(sums / np.maximum(counts, 1.0)[:, None, None]).min(2).max(0)
-        return shown
-
-
-def _errors(totals: Floats, value: Floats, rows: Floats) -> tuple[Floats, Floats]:
-    influence = (totals - value[:, :, None] * rows) / rows.sum()
-    flat = influence.reshape(-1, influence.shape[2])
-    return standard_errors(flat).reshape(value.shape), degrees_of_freedom(flat).reshape(value.shape)
-
-
-def _clarity(finding: LeakFinding) -> float:
-    return (finding.threshold or 0.0) / max(finding.statistic or 0.0, 1e-300)
+        shown = sums[counts > 0] / counts[counts > 0, None, None]
+        most: Floats = np.abs(shown).min(2).max(0, initial=0.0)
+        return most
