@@ -58,6 +58,15 @@ def test_a_leak_in_one_symbol_is_found_and_the_symbol_is_named() -> None:
     assert sum("(S000)" in f.detail for f in found) >= 5
 
 
+def test_a_leak_in_some_symbols_is_found_and_they_are_named() -> None:
+    made = planted(BY_NAME["leak in a quarter of the symbols"], n_symbols=16)
+    found = findings("window_shape", made)
+    assert len(found) == len(made.features)
+    together = [f.detail for f in found if "all symbols, mostly" in f.detail]
+    assert together
+    assert all("mostly 4 in all, e.g. S000, S004, S008" in detail for detail in together[:1])
+
+
 @pytest.mark.parametrize("kind", HONEST, ids=[kind.name for kind in HONEST])
 @pytest.mark.parametrize("horizon", [5, 12])
 def test_honest_features_pass_however_strong(kind: Kind, horizon: int) -> None:

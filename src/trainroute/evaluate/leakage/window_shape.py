@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
+from trainroute.errors import bounded
 from trainroute.evaluate.evidence import LeakFinding
 from trainroute.evaluate.leakage.base import LeakCheck, LeakContext
 from trainroute.evaluate.leakage.label_filters import SHORTEST_HORIZON, Floats, LabelCurve
@@ -41,6 +42,8 @@ WHOLE_HISTORY = 0.6  # of what is left
 _COMBS = (2, 3)
 _SKILL, _PEAK, _AHEAD, _COMB = 0, 1, 2, slice(3, None)  # the filters of a target, in this order
 _AGAINST = -1.0
+_UNEQUAL = 1.5  # root mean square over symbols, in amounts of all together, from which on the symbols are named
+_CLEAR = 2.0
 _PLACEBO = 1.25
 _PLACEBO_LAGS = np.arange(9, 21) / 2  # horizons ahead; the combs reach 2.5 back
 
@@ -55,16 +58,37 @@ class _Part:
     totals: Floats
     rows: Floats
 
-    def values(self) -> Floats:
-        """Return the mean products, shape (n_features, n_columns)."""
-        mean: Floats = self.totals.sum(2) / self.rows.sum()
-        return mean
-
-    def errors(self, values: Floats) -> tuple[Floats, Floats]:
-        """Return the standard errors of the mean products, and their degrees of freedom."""
-        influence = (self.totals - values[:, :, None] * self.rows) / self.rows.sum()
+    def mean_and_error(self) -> tuple[Floats, Floats, Floats]:
+        """Return the mean products, their standard errors and degrees of freedom, each (n_features, n_columns)."""
+        mean = self.totals.sum(2) / self.rows.sum()
+        influence = (self.totals - mean[:, :, None] * self.rows) / self.rows.sum()
         flat = influence.reshape(-1, influence.shape[2])
-        return standard_errors(flat).reshape(values.shape), degrees_of_freedom(flat).reshape(values.shape)
+        return mean, standard_errors(flat).reshape(mean.shape), degrees_of_freedom(flat).reshape(mean.shape)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What one part says, each of shape (n_features, n_columns)."""
+
+    part: _Part
+    values: Floats
+    errors: Floats
+    degrees: Floats
+
+    def of(self, columns: slice) -> "_Reading":
+        """Return the reading of one target's filters."""
+        return _Reading(self.part, self.values[:, columns], self.errors[:, columns], self.degrees[:, columns])
+
+    def squares(self) -> Floats:
+        """Return the squared values without what noise adds to them."""
+        without: Floats = self.values**2 - np.nan_to_num(self.errors) ** 2
+        return without
+
+    def in_errors(self, sign: Floats) -> Floats:
+        """Return the values in units of their errors, the sign of the skill taken out; 0 where there is no error."""
+        signed = self.values * sign[:, None]
+        t: Floats = np.divide(signed, self.errors, out=np.zeros_like(signed), where=self.errors > 0)
+        return t
 
 
 @dataclass(frozen=True)
@@ -122,22 +146,17 @@ class _Horizon:
         if not self.filters:
             return
         best: dict[tuple[int, int], LeakFinding] = {}
-        by_symbol: list[Floats] = []
+        singles: list[_Reading] = []
         for part in self._parts():
             if np.count_nonzero(part.rows) < MIN_BLOCKS:
                 continue
-            values = part.values()
-            errors, degrees = part.errors(values)
-            squared = values**2 - np.nan_to_num(errors) ** 2
+            reading = _Reading(part, *part.mean_and_error())
             if part.symbol is not None:
-                by_symbol.append(squared)
-            spread = np.mean(by_symbol, axis=0) if part.symbol is None and by_symbol else squared
-            size = np.sqrt(np.maximum(np.maximum(spread, squared), 0.0))
+                singles.append(reading)
             for place, f in enumerate(self.filters):
-                own = slice(place * f.weights.shape[0], (place + 1) * f.weights.shape[0])
-                for key, found in self._judge(
-                    check, part, f, values[:, own], errors[:, own], degrees[:, own], size[:, own]
-                ):
+                own = slice(place * len(f.weights), (place + 1) * len(f.weights))
+                others = [] if part.symbol is not None else [single.of(own) for single in singles]
+                for key, found in self._judge(check, f, reading.of(own), others):
                     if key not in best or (found.statistic or 0.0) < (best[key].statistic or 0.0):
                         best[key] = found
         yield from (best[key] for key in sorted(best))
@@ -194,15 +213,15 @@ class _Horizon:
             yield _Part(f"the {name} half", None, budget, together[:, :, half], together_rows[half])
 
     def _judge(
-        self, check: str, part: _Part, f: _Filters, values: Floats, errors: Floats, degrees: Floats, size: Floats
+        self, check: str, f: _Filters, reading: _Reading, singles: list[_Reading]
     ) -> Iterator[tuple[tuple[int, int], LeakFinding]]:
-        skill, sign = np.abs(values[:, _SKILL]), np.sign(values[:, _SKILL])
-        signed = values * sign[:, None]
-        t = np.divide(signed, errors, out=np.zeros_like(signed), where=errors > 0)
-        p = stdtr(degrees, -t)
+        part = reading.part
+        skill, sign = np.abs(reading.values[:, _SKILL]), np.sign(reading.values[:, _SKILL])
+        signed, t = reading.values * sign[:, None], reading.in_errors(sign)
+        p = stdtr(reading.degrees, -t)
         shape = p[:, _COMB].max(1) / part.budget
         amount = signed[:, _COMB].min(1)
-        explained = np.minimum(amount, signed[:, _PEAK]) >= LEAST_SHARE * skill
+        spread = np.mean([single.squares() for single in singles or [reading]], axis=0)[:, _COMB].max(1)
         skilful = 2 * p[:, _SKILL] < SKILL_BELOW * part.budget / self.n_tests
         counted = max(1.0, np.count_nonzero(skilful) * len(self.panel.targets) / _SKILFUL)
         candidates = (
@@ -210,16 +229,20 @@ class _Horizon:
             & skilful
             & (shape < SUSPECT_BELOW / counted)
             & (t[:, _AHEAD] > _AGAINST)
-            & explained
+            & (np.minimum(amount, signed[:, _PEAK]) >= LEAST_SHARE * skill)
             & (amount <= MOST_SHARE * skill)
-            & (size[:, _COMB].max(1) >= LEAST_AMOUNT)
+            & (np.maximum(spread, amount**2) >= LEAST_AMOUNT**2)
         )
         chosen = np.flatnonzero(candidates)
         target = self.panel.targets[f.target].name
-        for feature in chosen[amount[chosen] > _PLACEBO * self._repeated(part, f, chosen)]:
+        for feature in chosen[amount[chosen] > _PLACEBO * self._repeated(part, f, chosen)].tolist():
             blocked = shape[feature] < BLOCKED_BELOW / counted
+            where = part.name
+            if spread[feature] > (_UNEQUAL * amount[feature]) ** 2:
+                own = [s.part.name for s in singles if s.in_errors(sign)[feature, _COMB].min() > _CLEAR]
+                where += f", mostly {bounded(own)}" if own else ""
             yield (
-                (int(feature), f.target),
+                (feature, f.target),
                 LeakFinding(
                     check=check,
                     feature=self.panel.features[feature],
@@ -230,7 +253,7 @@ class _Horizon:
                     rows=int(part.rows.sum()),
                     detail=(
                         f"its skill for later rows of {target} falls as the windows overlap and ends at the horizon: "
-                        f"{amount[feature]:.3f} of {skill[feature]:.3f} is the label itself ({part.name})"
+                        f"{amount[feature]:.3f} of {skill[feature]:.3f} is the label itself ({where})"
                     ),
                 ),
             )
