@@ -114,7 +114,7 @@ def main() -> None:
             for n_symbols in (40,) if "quarter" in kind.name else (1, 10):
                 print(measure(kind, n_symbols, instances), flush=True)
     if not only:
-        print("\n" + recipes(instances))
+        print("\n" + recipes(math.ceil(instances / 8)))
 
 
 if __name__ == "__main__":
