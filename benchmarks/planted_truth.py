@@ -3,14 +3,14 @@
     python benchmarks/planted_truth.py [--seeds 20 30] [--strengths 0.35 0.2 0.12] [--common 0.3] ...
 
 1. Plant a world per seed and strength (`worlds.py`), measure it, route it.
-2. Compare each route with the truth (`truth.py`). BOTH is right for ``either``; for a clear side it counts half, and not
-   at all where the sides differ by more than ``CLEAR``. Pairs near a boundary are listed apart.
+2. Compare each route with the truth (`truth.py`). BOTH is right for ``either``; for a clear side it counts half, and
+   not at all where the sides differ by more than ``CLEAR``. Pairs near a boundary are listed apart.
 3. Value each policy by the true scores: an untrained pair scores one half under every policy.
 """
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ from trainroute.route import build_routing_plan
 MECHANISMS = (
     "none",
     "none",
+    "leaky",
     "pooled",
     "one_factor",
     "local",
@@ -36,9 +37,15 @@ MECHANISMS = (
     "pooled_and_local",
     "absolute",
     "interaction",
+    "reversing",
 )
+APART = "reversing"
+"""A relation that turns around has no right route by its past; what it gets is reported apart."""
+NOISE = ("none", "leaky")
 CLEAR = 0.03
 MIN_CLASS = 5
+SURE_LOCAL = 0.54
+SAME = 1e-6
 _RIGHT = {
     "none": "ROUTE_BLOCKED",
     "pooled": "ROUTE_CROSS_SECTIONAL",
@@ -84,11 +91,22 @@ def run(case: Case) -> pl.DataFrame:
         )
         for target, found in truths(planted).items()
     )
-    pooled = plan.pooled.select("target", target_state="state")
-    columns = ["score", "score_shrunk", "p_skill", "cs_score", "p_cs_skill", "delta_local", "p_local_better", "stability"]
+    pooled = plan.pooled.select("target", target_state="state", target_stability="stability")
+    columns = [
+        "score",
+        "score_shrunk",
+        "p_skill",
+        "cs_score",
+        "p_cs_skill",
+        "delta_local",
+        "p_local_better",
+        "stability",
+    ]
     measured = evidence.candidates.frame.filter(pl.col("mode") == "SYMBOL").select("target", "symbol", *columns)
     pairs = plan.pairs.select("target", "symbol", "route", "cs_state", "local_state")
-    joined = truth.join(pairs, on=["target", "symbol"]).join(measured, on=["target", "symbol"]).join(pooled, on="target")
+    joined = (
+        truth.join(pairs, on=["target", "symbol"]).join(measured, on=["target", "symbol"]).join(pooled, on="target")
+    )
     return joined.with_columns(
         seed=pl.lit(case.world.seed), strength=pl.lit(case.world.strength), common=pl.lit(case.world.common_noise)
     ).with_columns(credit=credit(), value=value_of_routes())
@@ -106,7 +124,7 @@ def credit() -> pl.Expr:
 
 
 def value_of_routes() -> pl.Expr:
-    """True score of what a route trains; an experimental model is not served."""
+    """Return the true score of what a route trains; an experimental model is not served."""
     return (
         pl.when(pl.col("route") == "ROUTE_CROSS_SECTIONAL")
         .then("true_pooled")
@@ -138,10 +156,21 @@ def policies() -> dict[str, pl.Expr]:
 def accuracy(pairs: pl.DataFrame) -> pl.DataFrame:
     """Accuracy, balanced accuracy, worst seed, false passes and pairs near a boundary, per strength."""
     clear = pairs.filter(~pl.col("near"))
-    by_class = clear.group_by("strength", "truth").agg(pl.col("credit").mean(), n=pl.len()).filter(pl.col("n") >= MIN_CLASS)
+    by_class = (
+        clear.group_by("strength", "truth").agg(pl.col("credit").mean(), n=pl.len()).filter(pl.col("n") >= MIN_CLASS)
+    )
     balanced = by_class.group_by("strength").agg(balanced=pl.col("credit").mean())
-    worst = clear.group_by("strength", "seed").agg(pl.col("credit").mean()).group_by("strength").agg(worst_seed=pl.col("credit").min())
-    noise = pairs.filter(pl.col("mechanism") == "none").group_by("strength").agg(noise_routed=(pl.col("route") != "ROUTE_BLOCKED").mean())
+    worst = (
+        clear.group_by("strength", "seed")
+        .agg(pl.col("credit").mean())
+        .group_by("strength")
+        .agg(worst_seed=pl.col("credit").min())
+    )
+    noise = (
+        pairs.filter(pl.col("mechanism").is_in(NOISE))
+        .group_by("strength")
+        .agg(noise_routed=(pl.col("route") != "ROUTE_BLOCKED").mean())
+    )
     return (
         clear.group_by("strength")
         .agg(accuracy=pl.col("credit").mean(), pairs=pl.len())
@@ -159,7 +188,11 @@ def regret(pairs: pl.DataFrame) -> pl.DataFrame:
     for (strength,), part in pairs.group_by("strength"):
         for name, value in policies().items():
             gap = part.group_by("seed").agg((pl.col("value") - value).mean().alias("gap"))["gap"].to_numpy()
-            low = gap.mean() - student.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else np.nan
+            low = (
+                gap.mean() - student.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap))
+                if len(gap) > 1
+                else np.nan
+            )
             rows.append({"strength": strength, "policy": name, "routed_minus": gap.mean(), "low": low})
     return pl.DataFrame(rows).sort("strength", "policy", descending=[True, False])
 
@@ -169,33 +202,74 @@ def jobs(pairs: pl.DataFrame) -> pl.DataFrame:
     route, truth = pl.col("route"), pl.col("truth")
     pooled = route.is_in(["ROUTE_CROSS_SECTIONAL", "ROUTE_BOTH"])
     local = route.is_in(["ROUTE_SYMBOL_SPECIFIC", "ROUTE_BOTH"])
-    trained = pl.when(route == "ROUTE_EXPERIMENTAL_ONLY").then(1).otherwise(local.cast(pl.Int64)).sum() + pooled.any().cast(pl.Int64)
+    trained = pl.when(route == "ROUTE_EXPERIMENTAL_ONLY").then(1).otherwise(
+        local.cast(pl.Int64)
+    ).sum() + pooled.any().cast(pl.Int64)
     wanted = (truth == "local").sum() + truth.is_in(["pooled", "either"]).any().cast(pl.Int64)
     by_target = pairs.group_by("strength", "seed", "target").agg(trained=trained, wanted=wanted, pairs=pl.len())
-    return by_target.group_by("strength").agg(pl.col("trained", "wanted", "pairs").sum()).sort("strength", descending=True)
+    return (
+        by_target.group_by("strength").agg(pl.col("trained", "wanted", "pairs").sum()).sort("strength", descending=True)
+    )
 
 
-def report(pairs: pl.DataFrame) -> None:
-    """Print the tables."""
-    clear = pairs.filter(~pl.col("near"))
+def by_mechanism(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Accuracy, share of each route and mean true scores, per strength and mechanism."""
     by = ["strength", "mechanism"]
     routes = [
         (pl.col("route") == f"ROUTE_{name}").mean().alias(name.lower()[:6])
         for name in ("CROSS_SECTIONAL", "SYMBOL_SPECIFIC", "BOTH", "EXPERIMENTAL_ONLY", "BLOCKED")
     ]
-    mechanism = clear.group_by(by).agg(accuracy=pl.col("credit").mean(), pairs=pl.len()).join(
-        pairs.group_by(by).agg(*routes, pooled=pl.col("true_pooled").mean(), local=pl.col("true_local").mean()), on=by
+    truth = [pl.col("true_pooled").mean().alias("pooled"), pl.col("true_local").mean().alias("local")]
+    right = pairs.filter(~pl.col("near")).group_by(by).agg(accuracy=pl.col("credit").mean(), pairs=pl.len())
+    return right.join(pairs.group_by(by).agg(*routes, *truth), on=by).sort(by, descending=[True, False])
+
+
+def calibration(pairs: pl.DataFrame, said: str, true: pl.Expr) -> pl.DataFrame:
+    """Return how often what was said with some probability is true, by tenths of the probability."""
+    known = pairs.filter(pl.col(said).is_not_null())
+    tenth = (pl.col(said) * 10).floor().clip(0, 9).cast(pl.Int64)
+    return (
+        known.group_by(tenth.alias("tenth"))
+        .agg(said=pl.col(said).mean(), true=true.mean(), pairs=pl.len())
+        .select(pl.lit(said).alias("probability"), "said", "true", "pairs")
+        .sort("said")
     )
-    recall = clear.filter((pl.col("truth") == "local") & (pl.col("true_local") >= 0.54))  # noqa: PLR2004
-    found = recall.group_by("strength").agg(recall_of_local=pl.col("route").is_in(["ROUTE_SYMBOL_SPECIFIC", "ROUTE_BOTH"]).mean(), n=pl.len())
+
+
+def report(pairs: pl.DataFrame) -> None:
+    """Print the tables."""
+    apart, pairs = pairs.filter(pl.col("mechanism") == APART), pairs.filter(pl.col("mechanism") != APART)
+    clear = pairs.filter(~pl.col("near"))
+    recall = clear.filter((pl.col("truth") == "local") & (pl.col("true_local") >= SURE_LOCAL))
+    found = recall.group_by("strength").agg(
+        recall_of_local=pl.col("route").is_in(["ROUTE_SYMBOL_SPECIFIC", "ROUTE_BOTH"]).mean(), n=pl.len()
+    )
     by_truth = clear.group_by("strength", "truth").agg(pl.col("credit").mean(), n=pl.len())
-    with pl.Config(tbl_rows=200, tbl_cols=20, float_precision=4, tbl_hide_dataframe_shape=True, tbl_formatting="MARKDOWN", tbl_hide_column_data_types=True, tbl_width_chars=200):
-        print(accuracy(pairs))
-        print(by_truth.sort("strength", "truth", descending=[True, False]))
-        print(mechanism.sort(by, descending=[True, False]))
-        print(found.sort("strength", descending=True))
-        print(regret(pairs))
-        print(jobs(pairs))
+    gap = pl.col("true_local") - pl.col("true_pooled")
+    better = pl.when(gap.abs() < SAME).then(0.5).otherwise((gap > 0).cast(pl.Float64))
+    tables = [
+        accuracy(pairs),
+        by_truth.sort("strength", "truth", descending=[True, False]),
+        by_mechanism(pl.concat([pairs, apart])),
+        found.sort("strength", descending=True),
+        regret(pairs),
+        jobs(pairs),
+        calibration(pairs, "p_skill", pl.col("true_local") > 0.5 + SAME),
+        calibration(pairs, "p_cs_skill", pl.col("true_pooled") > 0.5 + SAME),
+        calibration(pairs, "p_local_better", better),
+        apart.group_by("strength", "target_stability", "target_state").agg(pairs=pl.len()).sort(pl.all()),
+    ]
+    with pl.Config(
+        tbl_rows=200,
+        tbl_cols=20,
+        float_precision=4,
+        tbl_hide_dataframe_shape=True,
+        tbl_formatting="MARKDOWN",
+        tbl_hide_column_data_types=True,
+        tbl_width_chars=200,
+    ):
+        for table in tables:
+            print(table, flush=True)
 
 
 def cases(arguments: argparse.Namespace) -> list[Case]:
@@ -208,6 +282,7 @@ def cases(arguments: argparse.Namespace) -> list[Case]:
                 n_rows=arguments.rows,
                 strength=strength,
                 common_noise=arguments.common,
+                unequal=arguments.unequal,
                 persistence=arguments.persistence,
                 seed=seed,
             ),
@@ -232,6 +307,7 @@ def main() -> None:
     parser.add_argument("--mechanisms", nargs="+", default=MECHANISMS)
     parser.add_argument("--symbols", type=int, default=40)
     parser.add_argument("--rows", type=int, default=3000)
+    parser.add_argument("--unequal", type=float, default=0.1)
     parser.add_argument("--common", type=float, default=0.3)
     parser.add_argument("--persistence", type=float, default=0.9)
     parser.add_argument("--processes", type=int, default=2)

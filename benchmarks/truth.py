@@ -7,24 +7,27 @@
 3. A pair is ``none`` if neither side reaches its minimum score, ``either`` if both do and lie within ``EITHER`` of each
    other, else the better side that does. Pairs that a shift of ``NEAR`` would move to another class are listed apart.
 
-For a linear model with coefficients b, signal beta and strength s the prediction and the latent label have the
-correlation ``rho = s b.beta / (|b| |beta|)``, and for labels split at the median the concordance is
-``1/2 + 2/pi asin(rho / sqrt 2)`` (the orthant probability of three normal variables, Sheppard 1899).
+Scores are what the product scores: concordance over pairs within one symbol and one test fold. For a linear model with
+coefficients b and signal beta all depends on their cosine. A pair that is d bars apart has its predictions in order
+with the probability that three normal variables (the difference of the predictions, one label, minus the other) are
+all positive, ``1/8 + (asin r12 + asin r13 + asin r23) / 4 pi`` (Sheppard 1899), over that of its labels differing; the
+correlations follow from the recipe in `worlds.py`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from worlds import Floats, Planted, Signal, World
+from worlds import Floats, Planted, Signal, World, label_of, loadings, persistent_features
 
-from trainroute.metrics import concordance
+from trainroute.config import Config
+from trainroute.metrics import grouped_concordance
 
 MIN_POOLED, MIN_LOCAL = 0.52, 0.53
 EITHER = 0.01
 NEAR = 0.005
 _PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0)
-_FRESH_ROWS = 20_000
+_FRESH_ROWS = 60_000
 _HOLDOUT = 0.1
 _TREES = {
     "objective": "binary",
@@ -73,7 +76,10 @@ def truths(planted: Planted) -> dict[str, Truth]:
     """Return the truth of every target."""
     world, panel = planted.world, planted.panel
     last = panel.timestamps[int(len(panel.timestamps) * (1 - _HOLDOUT))]
-    features = [np.nan_to_num(rows.features[rows.label_end[:, 0] < last]).astype(np.float64) for rows in panel.rows]
+    own = slice(0, world.n_features)  # leaks come behind
+    features = [
+        np.nan_to_num(rows.features[rows.label_end[:, 0] < last, own]).astype(np.float64) for rows in panel.rows
+    ]
     grams = [x.T @ x for x in features]
     found = {}
     for i, target in enumerate(panel.targets):
@@ -90,13 +96,17 @@ def _linear_truth(
     world: World, signals: list[Signal], features: list[Floats], grams: list[Floats], labels: list[NDArray[np.float32]]
 ) -> Truth:
     products = [x.T @ (y - y.mean()) for x, y in zip(features, labels, strict=True)]
-    true = np.stack([s.linear * s.signs(2)[-1] if s.linear is not None else np.zeros(world.n_features) for s in signals])
+    true = np.stack(
+        [s.linear * s.signs(2)[-1] if s.linear is not None else np.zeros(world.n_features) for s in signals]
+    )
     pooled = _best([np.tile(_ridge(sum(grams), sum(products), p), (len(signals), 1)) for p in _PENALTIES], true, world)
     local = _best(
         [np.stack([_ridge(g, c, p) for g, c in zip(grams, products, strict=True)]) for p in _PENALTIES], true, world
     )
     blend = _unit(pooled) + _unit(local)
-    return Truth(pooled=_expected(pooled, true, world), local=_expected(local, true, world), blend=_expected(blend, true, world))
+    return Truth(
+        pooled=_expected(pooled, true, world), local=_expected(local, true, world), blend=_expected(blend, true, world)
+    )
 
 
 def _ridge(gram: Floats, product: Floats, penalty: float) -> Floats:
@@ -112,17 +122,41 @@ def _best(candidates: list[Floats], true: Floats, world: World) -> Floats:
 
 
 def _expected(coefficients: Floats, true: Floats, world: World) -> Floats:
-    """Return the closed form for normal features and labels split at the median; else a draw of fresh rows."""
-    if world.positives == 0.5 and np.isinf(world.tail_degrees):  # noqa: PLR2004 - the median
-        rho = world.strength * (_unit(coefficients) * true).sum(1)
-        return 0.5 + 2 / np.pi * np.arcsin(rho / np.sqrt(2))
+    """Return the closed form for normal features and labels split at the median; else a draw of fresh folds."""
+    cosine = (_unit(coefficients) * true).sum(1)
+    if world.positives == 0.5 and np.isinf(world.tail_degrees):
+        grid = np.linspace(-1.0, 1.0, 81)
+        return np.interp(cosine, grid, [score_within_folds(world, c) for c in grid])
     x = _fresh_features(world)
     return np.array(
         [
-            _fresh_score(world, Signal(linear=beta) if beta.any() else Signal(), x, x @ b)
-            for b, beta in zip(coefficients, true, strict=True)
+            _fresh_score(world, Signal(linear=beta) if beta.any() else Signal(), x, x @ b, s)
+            for s, (b, beta) in enumerate(zip(coefficients, true, strict=True))
         ]
     )
+
+
+def score_within_folds(world: World, cosine: float) -> float:
+    """Return the expected concordance over the pairs of a fold, of a linear model at a cosine to the signal."""
+    signal = Signal(linear=np.ones(1))
+    moved, noise = loadings(signal, world)
+    steps, apart = np.arange(world.horizon), np.arange(1, _fold_rows(world))
+    ahead = signal.autocorrelation(world.persistence, np.abs(steps + apart[:, None])).sum(1)
+    behind = signal.autocorrelation(world.persistence, np.abs(steps - apart[:, None])).sum(1)
+    now = float(signal.autocorrelation(world.persistence, steps).sum())
+    between = np.abs(steps[:, None] - steps - apart[:, None, None])
+    label = moved**2 * signal.autocorrelation(world.persistence, between).sum((1, 2))
+    label += noise**2 * np.maximum(1 - apart / world.horizon, 0.0)
+    spread = np.sqrt(2 * (1 - signal.autocorrelation(world.persistence, apart)))
+    earlier, later = cosine * moved * (now - behind) / spread, cosine * moved * (now - ahead) / spread
+    in_order = 1 / 8 + (np.arcsin(earlier) + np.arcsin(later) - np.arcsin(label)) / (4 * np.pi)
+    differ = 1 / 4 - np.arcsin(label) / (2 * np.pi)
+    weight = _fold_rows(world) - apart
+    return float((weight * in_order).sum() / (weight * differ).sum())
+
+
+def _fold_rows(world: World) -> int:
+    return int(world.n_rows * (1 - _HOLDOUT) / Config().validation.n_blocks)
 
 
 def _sampled_truth(
@@ -131,11 +165,12 @@ def _sampled_truth(
     x = _fresh_features(world)
     every = _trees(np.concatenate(features), np.concatenate(labels), x)
     own = [_trees(a, b, x) for a, b in zip(features, labels, strict=True)]
-    return Truth(
-        pooled=np.array([_fresh_score(world, signal, x, every) for signal in signals]),
-        local=np.array([_fresh_score(world, s, x, p) for s, p in zip(signals, own, strict=True)]),
-        blend=np.array([_fresh_score(world, s, x, p + every) for s, p in zip(signals, own, strict=True)]),
-    )
+    scores = [
+        [_fresh_score(world, signal, x, prediction, s) for prediction in (every, own[s], every + own[s])]
+        for s, signal in enumerate(signals)
+    ]
+    pooled, local, blend = np.array(scores).T
+    return Truth(pooled=pooled, local=local, blend=blend)
 
 
 def _trees(features: Floats, labels: NDArray[np.float32], fresh: Floats) -> Floats:
@@ -146,11 +181,14 @@ def _trees(features: Floats, labels: NDArray[np.float32], fresh: Floats) -> Floa
 
 
 def _fresh_features(world: World) -> Floats:
-    return np.random.default_rng(world.seed + 10_000).normal(size=(_FRESH_ROWS, world.n_features))
+    rng = np.random.default_rng(world.seed + 10_000)
+    return persistent_features(rng, _FRESH_ROWS + world.horizon - 1, world.n_features, world.persistence)
 
 
-def _fresh_score(world: World, signal: Signal, x: Floats, prediction: Floats) -> float:
-    rng = np.random.default_rng(world.seed + 20_000)
-    noise = rng.normal(size=len(x))  # a sum over the horizon: nearly normal whatever the tails of one bar
-    latent = world.strength * signal.values(x) + np.sqrt(1 - world.strength**2) * noise if signal.exists else noise
-    return concordance(prediction, (latent > np.quantile(latent, 1 - world.positives)).astype(np.float64))
+def _fresh_score(world: World, signal: Signal, x: Floats, prediction: Floats, symbol: int) -> float:
+    """Score a prediction for fresh rows within folds of the usual length; each symbol has labels of its own."""
+    rng = np.random.default_rng((world.seed + 20_000, symbol))
+    label = label_of(rng, replace(world, n_rows=_FRESH_ROWS, common_noise=0.0), signal, x, np.zeros(_FRESH_ROWS))
+    fold = np.arange(_FRESH_ROWS) // _fold_rows(world)
+    found = grouped_concordance(prediction[:_FRESH_ROWS], label, fold, int(fold[-1]) + 1)
+    return float(np.nansum(found.score * found.pairs) / found.pairs.sum())

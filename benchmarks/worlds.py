@@ -1,8 +1,10 @@
 """Worlds whose truth is known: panels with planted mechanisms, and what each side could reach in them.
 
-1. A target is a `Mechanism`: it gives each symbol a signal of its features, or none.
-2. A label is ``strength x signal(t)`` plus noise over the next ``horizon`` bars, so that labels overlap; a share of the
-   noise is common to all symbols on one date. The label is binary: above its quantile.
+1. A target is a `Mechanism`: it gives each symbol a signal of its features, or none. A leaky one has no signal, but a
+   feature of its own that is a noisy copy of its label; the other targets see that feature too.
+2. The signal at t moves the bar after t. A label is the sum of the next ``horizon`` bars, signal and noise, so labels
+   overlap and depend on nothing but bars after their row; a share of the noise is common to all symbols on one date.
+   The label is binary: above its quantile.
 3. The truth of a (target, symbol) is the concordance that the pooled and the local model, trained on all rows before
    the holdout, are expected to have on fresh rows (`truth.py`).
 """
@@ -25,9 +27,9 @@ Floats = NDArray[np.float64]
 class World:
     """What to plant.
 
-    ``strength`` is the correlation of signal and label. ``tail_degrees`` are those of Student's t for the noise,
-    ``positives`` the share of ones, ``missing`` the share of missing feature values, ``unequal`` the share of symbols
-    that start late.
+    ``strength`` is the correlation of the signal at t with the label at t, ``tail_degrees`` are those of Student's t
+    for the noise, ``positives`` is the share of ones, ``missing`` that of missing feature values, ``unequal`` that of
+    symbols that start late.
     """
 
     mechanisms: tuple[str, ...]
@@ -77,13 +79,47 @@ class Signal:
         """Return the sign that the signal has at each row of a history."""
         return 1.0 - 2.0 * (np.arange(n_rows) * (self.reversals + 1) // n_rows % 2)
 
+    def autocorrelation(self, persistence: float, lags: NDArray[np.int64]) -> Floats:
+        """Return the signal's autocorrelation where features are autoregressive and normal."""
+        r = persistence**lags
+        if self.absolute is not None:
+            return (r * np.arcsin(r) + np.sqrt(1 - r**2) - 1) / (np.pi / 2 - 1)
+        return r**2 if self.product is not None else r
+
+
+def loadings(signal: Signal, world: World) -> tuple[float, float]:
+    """Return what a label of unit variance holds of the signal's sum and of the noise's, scaled to unit variance.
+
+    With c the signal's autocorrelation, the label's correlation with the signal is ``a sum c(j)``, j below the horizon,
+    and the variance that the signal gives it ``a^2 sum c(|i - j|)``.
+
+    Raises
+    ------
+    ValueError
+        If no noise is small enough for the strength.
+    """
+    steps = np.arange(world.horizon)
+    reach = float(signal.autocorrelation(world.persistence, steps).sum())
+    between = np.abs(steps[:, None] - steps)
+    variance = float(signal.autocorrelation(world.persistence, between).sum())
+    a = world.strength / reach
+    if a**2 * variance > 1:
+        raise ValueError(f"strength {world.strength} is out of reach for persistence {world.persistence}")
+    return a, float(np.sqrt(1 - a**2 * variance))
+
+
+SHARED = 0.56
+"""Share of the signal's variance that all symbols have in common where both sides are worth it."""
+
+LEAK_NOISE = 1.8
+"""Deviation of the noise in the copy of a binary label that a leaky target's only useful feature is."""
 
 Mechanism = Callable[[np.random.Generator, int, int], list[Signal]]
 
 
 def sparse_direction(rng: np.random.Generator, n_features: int) -> Floats:
     """Return random coefficients of unit length on about a third of the features."""
-    beta = rng.normal(size=n_features) * (rng.random(n_features) < 0.3)  # noqa: PLR2004 - a third
+    beta = rng.normal(size=n_features) * (rng.random(n_features) < 0.3)
     if not beta.any():
         beta[int(rng.integers(n_features))] = 1.0
     return beta / np.linalg.norm(beta)
@@ -110,8 +146,12 @@ def _local(rng: np.random.Generator, n_symbols: int, n_features: int) -> list[Si
 
 def _both(rng: np.random.Generator, n_symbols: int, n_features: int) -> list[Signal]:
     shared = sparse_direction(rng, n_features)
-    own = [shared + sparse_direction(rng, n_features) for _ in range(n_symbols)]
-    return [Signal(linear=beta / np.linalg.norm(beta)) for beta in own]
+    own = []
+    for _ in range(n_symbols):
+        beta = sparse_direction(rng, n_features)
+        beta -= (beta @ shared) * shared
+        own.append(Signal(linear=np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * beta / np.linalg.norm(beta)))
+    return own
 
 
 def _two_group(rng: np.random.Generator, n_symbols: int, n_features: int) -> list[Signal]:
@@ -134,6 +174,10 @@ def _interaction(rng: np.random.Generator, n_symbols: int, n_features: int) -> l
     return [Signal(product=(int(first), int(second)))] * n_symbols
 
 
+def _leaky(rng: np.random.Generator, n_symbols: int, n_features: int) -> list[Signal]:
+    return _none(rng, n_symbols, n_features)
+
+
 def _reversing(rng: np.random.Generator, n_symbols: int, n_features: int) -> list[Signal]:
     return [replace(_pooled(rng, 1, n_features)[0], reversals=3)] * n_symbols
 
@@ -149,6 +193,7 @@ MECHANISMS: Mapping[str, Mechanism] = MappingProxyType(
         "pooled_and_local": _pooled_and_local,
         "absolute": _absolute,
         "interaction": _interaction,
+        "leaky": _leaky,
         "reversing": _reversing,
     }
 )
@@ -174,9 +219,10 @@ def plant(world: World) -> Planted:
     starts = np.where(rng.random(world.n_symbols) < world.unequal, rng.integers(0, n // 2, world.n_symbols), 0)
     rows = []
     for s in range(world.n_symbols):
-        x = persistent_features(rng, n, world.n_features, world.persistence)
-        labels = np.stack([_label(rng, world, drawn[i][s], x, common[i]) for i in range(len(names))], axis=1)
-        seen = x.astype(np.float32)
+        x = persistent_features(rng, n + h - 1, world.n_features, world.persistence)
+        labels = np.stack([label_of(rng, world, drawn[i][s], x, common[i]) for i in range(len(names))], axis=1)
+        leaks = [_leak(rng, labels[:, i]) for i, name in enumerate(world.mechanisms) if name == "leaky"]
+        seen = np.column_stack([x[:n], *leaks]).astype(np.float32)
         seen[rng.random(seen.shape) < world.missing] = np.nan
         rows.append(symbol_rows(f"S{s:03d}", seen[starts[s] :], labels[starts[s] :], h, int(starts[s])))
     return Planted(
@@ -194,13 +240,24 @@ def persistent_features(rng: np.random.Generator, n_rows: int, n_features: int, 
     return lfilter([1.0], [1.0, -persistence], shocks, axis=0)
 
 
-def _label(rng: np.random.Generator, world: World, signal: Signal, x: Floats, common: Floats) -> NDArray[np.float32]:
-    noise = np.sqrt(world.common_noise) * common + np.sqrt(1 - world.common_noise) * _window_noise(rng, world)
-    latent = noise
+def label_of(rng: np.random.Generator, world: World, signal: Signal, x: Floats, common: Floats) -> NDArray[np.float32]:
+    """Return the labels of a history with features ``x`` of n_rows + horizon - 1 rows, and noise common to symbols."""
+    latent = np.sqrt(world.common_noise) * common + np.sqrt(1 - world.common_noise) * _window_noise(rng, world)
     if signal.exists:
-        moved = signal.values(x) * signal.signs(len(x))
-        latent = world.strength * moved + np.sqrt(1 - world.strength**2) * noise
+        moved, noise = loadings(signal, world)
+        bars = signal.values(x) * signal.signs(len(x))
+        latent = moved * _window_sums(bars, world.horizon) + noise * latent[: world.n_rows]
     return (latent > np.quantile(latent, 1 - world.positives)).astype(np.float32)
+
+
+def _leak(rng: np.random.Generator, label: NDArray[np.float32]) -> Floats:
+    """Return a noisy copy of a label: a feature that knows its window, with a concordance near 0.65."""
+    return label + LEAK_NOISE * rng.normal(size=len(label))
+
+
+def _window_sums(bars: Floats, horizon: int) -> Floats:
+    total = np.concatenate([[0.0], np.cumsum(bars)])
+    return total[horizon:] - total[:-horizon]
 
 
 def _window_noise(rng: np.random.Generator, world: World) -> Floats:
@@ -211,5 +268,4 @@ def _window_noise(rng: np.random.Generator, world: World) -> Floats:
     else:
         degrees = world.tail_degrees
         shocks = rng.standard_t(degrees, size=n + h) * np.sqrt((degrees - 2) / degrees)
-    total = np.concatenate([[0.0], np.cumsum(shocks)])
-    return (total[h : n + h] - total[:n]) / np.sqrt(h)
+    return _window_sums(shocks, h)[:n] / np.sqrt(h)

@@ -72,7 +72,7 @@ class ValidationConfig(Section):
 
     n_blocks: Annotated[int, Field(ge=4, le=60)] = 10
     """Blocks of equally many timestamps before the holdout."""
-    initial_train_blocks: Annotated[int, Field(ge=2)] = 4
+    initial_train_blocks: Annotated[int, Field(ge=2)] = 2
     """Blocks that only train; each later block is a test fold."""
     embargo_minutes: Annotated[float, Field(ge=0.0)] = 0.0
     """Further distance between the end of a training label and the test fold."""

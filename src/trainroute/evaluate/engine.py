@@ -22,7 +22,7 @@ from trainroute.evaluate.evidence import Evidence, FeatureImportance, LeakFindin
 from trainroute.evaluate.group import TargetEvidence, evaluate_group
 from trainroute.evaluate.inputs import GroupInput
 from trainroute.evaluate.leakage import LEAK_CHECKS, LeakContext, Quarantine, quarantine
-from trainroute.evaluate.posterior import pooled_posterior, target_posteriors
+from trainroute.evaluate.posterior import TargetPosteriors, grown, pooled_posterior, target_posteriors
 from trainroute.evaluate.ranking import rank
 from trainroute.evaluate.selection import strength
 from trainroute.evaluate.snapshots import latest_frame, read_earlier
@@ -120,7 +120,7 @@ class _Engine:
         ordered = [found[t.name] for t in self.panel.targets]
         if not any(item.scores.pooled_measured for item in ordered):
             raise EvidenceError(self._nothing_measured(ordered, findings))
-        found_posteriors = in_threads(target_posteriors, [item.scores for item in ordered])
+        found_posteriors = in_threads(_posteriors, ordered)
         posteriors = {item.target.name: own for item, own in zip(ordered, found_posteriors, strict=True)}
         pooled = pooled_posterior([item.scores for item in ordered])
         feature_sets = {item.target.name: self._feature_set(i, item, kept_apart) for i, item in enumerate(ordered)}
@@ -136,7 +136,7 @@ class _Engine:
                 self.split,
                 item,
                 posteriors[item.target.name],
-                float(pooled.mean[i]),
+                float(grown(pooled.mean[i], posteriors[item.target.name].pooled_growth)),
                 float(pooled.p_above[i]),
                 {
                     "feature_set_id": ids[item.target.name],
@@ -235,6 +235,10 @@ class _Engine:
             quarantined=kept_apart.excluded(position, names),
             accepted=tuple(name for name in kept_apart.accepted if name in features),
         )
+
+
+def _posteriors(item: TargetEvidence) -> TargetPosteriors:
+    return target_posteriors(item.scores, item.learning, len(item.features))
 
 
 def _importances(panel: Panel, found: TargetEvidence) -> tuple[FeatureImportance, ...]:

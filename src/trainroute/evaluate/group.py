@@ -9,6 +9,7 @@ from trainroute.config import Config
 from trainroute.evaluate.evidence import TreeUse
 from trainroute.evaluate.inputs import GroupInput
 from trainroute.evaluate.leakage import Quarantine
+from trainroute.evaluate.learning import Learning
 from trainroute.evaluate.linear import masks
 from trainroute.evaluate.probes import Probed, probe
 from trainroute.evaluate.scoring import TargetScores, score_target
@@ -31,6 +32,7 @@ class TargetEvidence:
     Attributes
     ----------
     scores : TargetScores
+    learning : Learning
     trees : TreeUse
     horizon_steps : int
         How many of the panel's timestamps a label spans, as a median.
@@ -49,6 +51,7 @@ class TargetEvidence:
 
     target: Target
     scores: TargetScores
+    learning: Learning
     trees: TreeUse
     horizon_steps: int
     score_with_suspect: float
@@ -74,6 +77,7 @@ def evaluate_group(
     trees = config.validation.tree_probes
     found = probe(data, allowed, top_m, trees=trees)
     scores = score_targets(data, found)
+    learning = Learning.of(data, found.rows, found.predictions.local_trained)
     with_suspect = _pooled_scores_with(data, allowed, allowed | not_blocked, top_m, trees=trees)
     with_all = _pooled_scores_with(data, allowed, np.ones_like(allowed), top_m, trees=trees)
     training = data.all_training()
@@ -85,6 +89,7 @@ def evaluate_group(
         TargetEvidence(
             target=target,
             scores=scores[i],
+            learning=learning,
             trees=found.trees[i],
             horizon_steps=data.horizon_steps,
             score_with_suspect=with_suspect[i],

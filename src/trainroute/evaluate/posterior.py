@@ -1,21 +1,43 @@
-"""From scores to probabilities: every score is shrunk over the symbols, or targets, that it was found among."""
+"""From scores to probabilities: every score is shrunk over the symbols, or targets, that it was found among.
 
-from dataclasses import dataclass
+1. Pooled and local scores are shrunk over the symbols of the target (`metrics.group_posterior`).
+2. Expected skill grows by what the final model learns from rows that the models of the folds had not (`learning`).
+3. The difference between the sides is moved by what each is expected to grow, then shrunk by itself: its prior knows
+   groups in which no member is at exactly nothing.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from trainroute.evaluate.learning import Learning, growth
 from trainroute.evaluate.scoring import SideScores, TargetScores
 from trainroute.evaluate.statistics import Floats
-from trainroute.metrics import GroupPosterior, group_posterior
+from trainroute.metrics import GroupPosterior, GroupPrior, group_posterior
+
+NO_SKILL = 0.5
+_SKILL = GroupPrior()
+_DIFFERENCE = GroupPrior(two_effects=0.4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetPosteriors:
-    """Posteriors over the symbols of one target; arrays of shape (n_symbols,)."""
+    """Posteriors over the symbols of one target; arrays of shape (n_symbols,).
+
+    Attributes
+    ----------
+    pooled, local : GroupPosterior
+        Of the scores that the final models are expected to have.
+    difference : GroupPosterior
+        Of local less pooled, likewise.
+    pooled_growth : float
+        Factor by which the skill of the pooled model is expected to grow.
+    """
 
     pooled: GroupPosterior
     local: GroupPosterior
     difference: GroupPosterior
+    pooled_growth: float
 
     def predictability(self, weight: Floats) -> float:
         """Mean over symbols, by weight, of the better side's posterior mean: what the target is ranked by."""
@@ -23,12 +45,25 @@ class TargetPosteriors:
         return float(np.average(better, weights=weight)) if weight.sum() > 0 else float("nan")
 
 
-def target_posteriors(scores: TargetScores) -> TargetPosteriors:
-    """Shrink a target's scores over its symbols."""
+def target_posteriors(scores: TargetScores, learning: Learning, n_features: int) -> TargetPosteriors:
+    """Shrink a target's scores over its symbols.
+
+    Parameters
+    ----------
+    n_features : int
+        Features that the target's models may use.
+    """
+    pooled, local = _posterior(scores.pooled.value, scores.pooled), _posterior(scores.local.value, scores.local)
+    overall = np.array([pooled.group_mean - NO_SKILL])
+    pooled_growth = growth(overall, np.array([scores.score_interval.se]), learning.pooled, n_features)
+    local_growth = growth(local.mean - NO_SKILL, scores.local.se, learning.local, n_features)
+    gain = (local_growth - 1) * (local.mean - NO_SKILL) - (pooled_growth - 1) * (pooled.mean - NO_SKILL)
+    gap = scores.difference
     return TargetPosteriors(
-        pooled=_posterior(scores.pooled, null=0.5),
-        local=_posterior(scores.local, null=0.5),
-        difference=_posterior(scores.difference, null=0.0),
+        pooled=_grown(pooled, pooled_growth),
+        local=_grown(local, local_growth),
+        difference=_posterior(gap.value + gain, gap, prior=_DIFFERENCE, null=0.0),
+        pooled_growth=float(pooled_growth[0]),
     )
 
 
@@ -38,15 +73,27 @@ def pooled_posterior(scores: list[TargetScores]) -> GroupPosterior:
         np.array([s.score if s.pooled_measured else np.nan for s in scores]),
         np.array([s.score_interval.se if s.pooled_measured else np.nan for s in scores]),
         degrees=np.array([s.score_degrees for s in scores]),
-        null=0.5,
+        null=NO_SKILL,
     )
 
 
-def _posterior(side: SideScores, *, null: float) -> GroupPosterior:
+def grown(mean: Floats | float, factor: Floats | float) -> Floats:
+    """Return a score whose skill has grown by a factor."""
+    return np.asarray(NO_SKILL + factor * (np.asarray(mean) - NO_SKILL), dtype=np.float64)
+
+
+def _grown(found: GroupPosterior, factor: Floats) -> GroupPosterior:
+    return replace(found, mean=grown(found.mean, factor))
+
+
+def _posterior(
+    value: Floats, side: SideScores, *, prior: GroupPrior = _SKILL, null: float = NO_SKILL
+) -> GroupPosterior:
     return group_posterior(
-        np.where(side.measured, side.value, np.nan),
+        np.where(side.measured, value, np.nan),
         np.where(side.measured, side.se, np.nan),
         common_se=side.common_se,
         degrees=side.degrees,
         null=null,
+        prior=prior,
     )

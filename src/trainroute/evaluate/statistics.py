@@ -85,6 +85,11 @@ class Sums:
     products: NDArray[np.float32]
     n_features: int
 
+    def rows(self, last: int) -> Floats:
+        """Return how many rows of each symbol are in the buckets before ``last``, shape (n_symbols,)."""
+        counted: Floats = self.products[:, :last, 0, 0].sum(1, dtype=np.float64)
+        return counted
+
     def moments(self, first: int, last: int, symbols: slice = slice(None)) -> Moments:
         """Return the centred moments of the rows in buckets ``first`` … ``last - 1``, per symbol.
 

@@ -8,6 +8,8 @@ from trainroute.metrics.concordance import (
     task_concordance,
 )
 from trainroute.metrics.effective import effective_windows, non_overlapping_events
+from trainroute.metrics.group_prior import GroupPrior
+from trainroute.metrics.group_reading import GroupPosterior
 from trainroute.metrics.intervals import (
     MIN_BLOCKS,
     Interval,
@@ -19,7 +21,7 @@ from trainroute.metrics.intervals import (
     intervals,
     standard_errors,
 )
-from trainroute.metrics.shrinkage import GroupPosterior, GroupPrior, common_standard_error, group_posterior
+from trainroute.metrics.shrinkage import common_standard_error, group_posterior
 
 __all__ = [
     "MIN_BLOCKS",

@@ -35,14 +35,20 @@ def read(estimate, totals):
     )
 
 
-def drawn_from_the_prior(rng, n_draws, n_members, common_se):
+def drawn_from_the_prior(rng, n_draws, n_members, common_se, prior=PRIOR):
     """Effects of groups that follow the model, and the error that each group shares."""
-    weights = np.array(PRIOR.null_share_weights) / sum(PRIOR.null_share_weights)
-    share = np.where(rng.random(n_draws) < PRIOR.all_null, 1.0, rng.choice(PRIOR.null_shares, n_draws, p=weights))
-    mean = SCALE * rng.standard_t(PRIOR.mean_degrees, n_draws)
-    spread = SCALE * rng.choice(PRIOR.spreads, n_draws)
-    effect = mean[:, None] + spread[:, None] * rng.normal(size=(n_draws, n_members))
-    effect *= rng.random((n_draws, n_members)) >= share[:, None]
+    weights = np.array(prior.null_share_weights) / sum(prior.null_share_weights)
+    share = np.where(rng.random(n_draws) < prior.all_null, 1.0, rng.choice(prior.null_shares, n_draws, p=weights))
+    mean = SCALE * rng.standard_t(prior.mean_degrees, n_draws)
+    spread = SCALE * rng.choice(prior.spreads, n_draws)
+    two = (rng.random(n_draws) < prior.two_effects) & (share < 1)
+    share = np.where(two, rng.choice(prior.base_shares, n_draws), share)
+    spread = np.where(two, SCALE * rng.choice(prior.base_spreads, n_draws), spread)
+    base_mean = np.where(two, SCALE * rng.standard_t(prior.mean_degrees, n_draws), 0.0)
+    in_base = rng.random((n_draws, n_members)) < share[:, None]
+    normal = rng.normal(size=(n_draws, n_members))
+    base = base_mean[:, None] + np.where(two, spread, 0.0)[:, None] * normal
+    effect = np.where(in_base, base, mean[:, None] + spread[:, None] * normal)
     return effect, common_se * rng.normal(size=n_draws)
 
 
@@ -68,16 +74,17 @@ class TestAgainstOtherWays:
         assert found.p_better[0] == pytest.approx(above / mass + p_nothing / 2, abs=0.005)
 
     @pytest.mark.parametrize("common_se", [0.0, 0.015])
-    def test_several_members_are_a_weighted_draw_from_the_prior(self, common_se):
-        rng = np.random.default_rng(0)
-        effect, shared = drawn_from_the_prior(rng, 1_000_000, 4, common_se)
+    @pytest.mark.parametrize("two_effects", [0.0, 0.5, 1.0])
+    def test_several_members_are_a_weighted_draw_from_the_prior(self, common_se, two_effects):
+        rng, prior = np.random.default_rng(0), GroupPrior(two_effects=two_effects)
+        effect, shared = drawn_from_the_prior(rng, 1_000_000, 4, common_se, prior)
         estimate, error = np.array([0.02, 0.035, -0.01, 0.05]), np.array([0.02, 0.025, 0.022, 0.03])
         own = error**2 - common_se**2
         log = (-0.5 * (estimate - effect - shared[:, None]) ** 2 / own).sum(axis=1)
         weight = np.exp(log - log.max())
         weight /= weight.sum()
         assert 1 / (weight**2).sum() > 10_000
-        found = group_posterior(estimate, error, common_se=common_se, null=0.0)
+        found = group_posterior(estimate, error, common_se=common_se, null=0.0, prior=prior)
         np.testing.assert_allclose(found.p_above, weight @ (effect > 0), atol=0.015)
         np.testing.assert_allclose(found.p_better, weight @ ((effect > 0) + 0.5 * (effect == 0)), atol=0.015)
         np.testing.assert_allclose(found.mean, weight @ effect, atol=0.001)
@@ -103,6 +110,15 @@ class TestGroups:
         assert (found.p_above[20:] > 0.95).mean() == 0
         assert np.abs(found.mean - 0.5 - effect).mean() < 0.008
         assert found.mean[:20].mean() == pytest.approx(0.58, abs=0.01)
+
+    def test_two_groups_that_both_differ_are_told_apart(self):
+        rng = np.random.default_rng(5)
+        gap = np.repeat([-0.04, 0.10], 20) + 0.03 * rng.normal(size=40)
+        found = group_posterior(gap, np.full(40, 0.03), null=0.0, prior=GroupPrior(two_effects=0.4))
+        without = group_posterior(gap, np.full(40, 0.03), null=0.0)
+        assert (found.p_better[:20] < 0.3).mean() >= 0.9
+        assert (found.p_better[20:] > 0.7).mean() >= 0.9
+        assert found.p_better[:20].mean() < without.p_better[:20].mean() - 0.1
 
     def test_a_homogeneous_group_is_passed_together(self):
         rng = np.random.default_rng(3)

@@ -53,8 +53,8 @@ CHANGES = [
     # WEAK_BUT_OK.
     ({"score_shrunk": 0.53}, "WEAK_BUT_OK"),
     ({"score_shrunk": 0.529999}, "EXPERIMENTAL"),
-    ({"p_skill": 0.95}, "WEAK_BUT_OK"),
-    ({"p_skill": 0.949}, "EXPERIMENTAL"),
+    ({"p_skill": 0.85}, "WEAK_BUT_OK"),
+    ({"p_skill": 0.849}, "EXPERIMENTAL"),
     # EXPERIMENTAL.
     ({"stability": "DIVERGED"}, "EXPERIMENTAL"),
     ({"score_shrunk": 0.51}, "EXPERIMENTAL"),
