@@ -7,10 +7,11 @@ from trainroute.records.routing import (
     RoutingPlan,
     pooled_score_on_symbol,
     score_column,
+    teaches_pool,
     trains_local,
     trains_pooled,
 )
-from trainroute.records.vocabulary import LeakageStatus, RouteState, SignalState, TrainingType
+from trainroute.records.vocabulary import RouteState, SignalState, TrainingType
 
 PRIORITY: dict[TrainingType, dict[SignalState, int]] = {
     TrainingType.CROSS_SECTIONAL: {
@@ -82,7 +83,7 @@ def _pooled_jobs(routing: RoutingPlan, planning: PlanningConfig) -> pl.DataFrame
         .agg(pl.col("symbol").sort().alias("symbols"), both.sort().alias("both_symbols"))
     )
     teachers = (
-        routing.pairs.filter(_teaches(routing, planning))
+        routing.pairs.filter(teaches_pool(routing.routing, planning))
         .group_by("target")
         .agg(pl.col("symbol").sort().alias("training_symbols"))
     )
@@ -113,20 +114,6 @@ def _pooled_jobs(routing: RoutingPlan, planning: PlanningConfig) -> pl.DataFrame
         priority=_priority(TrainingType.CROSS_SECTIONAL, pl.col("state"), pl.col(score)),
         reason=serves,
     )
-
-
-def _teaches(routing: RoutingPlan, planning: PlanningConfig) -> pl.Expr:
-    """Whether a pair's rows belong to the pool: those with rows, never those blocked for leakage."""
-    evidence = pl.col("evidence").struct
-    rows = evidence.field("sample_size")
-    teaches = rows.is_null() | (rows > 0)
-    if routing.routing.block_on_leakage:
-        teaches &= evidence.field("leakage_status") != LeakageStatus.BLOCKED
-    if not planning.short_symbols_teach_pool:
-        teaches &= (rows >= routing.routing.min_sample_size.symbol).fill_null(value=False)
-    if not planning.local_symbols_teach_pool:
-        teaches &= pl.col("route") != RouteState.ROUTE_SYMBOL_SPECIFIC
-    return teaches
 
 
 def _priority(kind: TrainingType, state: pl.Expr, score: pl.Expr) -> pl.Expr:

@@ -147,6 +147,20 @@ def trains_pooled() -> pl.Expr:
     return route.is_in([RouteState.ROUTE_CROSS_SECTIONAL, RouteState.ROUTE_BOTH]) | lane
 
 
+def teaches_pool(config: RoutingConfig, planning: PlanningConfig) -> pl.Expr:
+    """Whether a pair's rows belong to its target's pool: those with rows, never those blocked for leakage."""
+    evidence = pl.col("evidence").struct
+    rows = evidence.field("sample_size")
+    teaches = rows.is_null() | (rows > 0)
+    if config.block_on_leakage:
+        teaches &= evidence.field("leakage_status") != LeakageStatus.BLOCKED
+    if not planning.short_symbols_teach_pool:
+        teaches &= (rows >= config.min_sample_size.symbol).fill_null(value=False)
+    if not planning.local_symbols_teach_pool:
+        teaches &= pl.col("route") != RouteState.ROUTE_SYMBOL_SPECIFIC
+    return teaches
+
+
 def score_column(config: RoutingConfig, provided: frozenset[str]) -> str:
     """Return the column that scores are compared in: the shrunk one if enabled and known."""
     return "score_shrunk" if config.evidence.use_shrunk_score and "score_shrunk" in provided else "score"

@@ -11,12 +11,14 @@ from trainroute.records.vocabulary import SignalState, Task
 
 
 class Level(StrEnum):
-    """What a check decides: whether the side may train at all, or which state it has."""
+    """What a check decides: whether a side may train at all, its state, or what stands between the two sides."""
 
     GATE = "GATE"
     STRONG = SignalState.STRONG.value
     WEAK_BUT_OK = SignalState.WEAK_BUT_OK.value
     EXPERIMENTAL = SignalState.EXPERIMENTAL.value
+    POOL = "POOL"
+    CHOICE = "CHOICE"
 
 
 class Cause(StrEnum):
@@ -37,6 +39,8 @@ class Cause(StrEnum):
     LANE_FULL = "experimental lane is full"
     INCOMPLETE = "not provided"
     INTERVAL = "interval too low"
+    NOT_SERVED = "the pool has no skill on the symbol"
+    COMPARED = "neither side is known to be better"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,8 @@ class Check:
         Boolean, never null.
     failure : polars.Expr
         The sentence where it fails, such as ``score 0.5123 < 0.53``.
+    key : str or None
+        The config key that holds the threshold, such as ``routing.symbol.min_score``; None where none does.
     margin : str or None
         Field of `SideMargins` that holds value minus threshold.
     skipped : bool
@@ -72,8 +78,15 @@ class Check:
     relation: str
     passes: pl.Expr
     failure: pl.Expr
+    key: str | None = None
     margin: str | None = None
     skipped: bool = False
+
+    @property
+    def column(self) -> str | None:
+        """The column of the facts that is compared; None where it is a setting alone."""
+        roots = (name for name in self.value.meta.root_names() if name != "task_type")
+        return next(roots, None)
 
     @property
     def distance(self) -> pl.Expr:
@@ -105,6 +118,7 @@ def number(
     value: pl.Expr,
     least: pl.Expr,
     *,
+    key: str,
     margin: str,
     off: bool = False,
     source: bool = True,
@@ -123,13 +137,22 @@ def number(
         relation=">" if strictly else "≥",
         passes=pl.lit(value=True) if off or not source else reached.fill_null(value=False),
         failure=pl.when(value.is_null()).then(pl.lit(f"no {label}")).otherwise(said),
+        key=key,
         margin=margin,
         skipped=not source,
     )
 
 
 def word(
-    level: Level, cause: Cause, label: str, value: pl.Expr, wanted: str, *, passes: pl.Expr, failure: str | pl.Expr
+    level: Level,
+    cause: Cause,
+    label: str,
+    value: pl.Expr,
+    wanted: str,
+    *,
+    passes: pl.Expr,
+    failure: str | pl.Expr,
+    key: str | None = None,
 ) -> Check:
     """Compare a word with what is wanted."""
     return Check(
@@ -141,4 +164,5 @@ def word(
         relation="must be",
         passes=passes,
         failure=pl.lit(failure) if isinstance(failure, str) else failure,
+        key=key,
     )

@@ -2,19 +2,19 @@
 
 1. `facts_of` splits the candidates into pooled and local rows, rounded to 6 decimals.
 2. `checks_of` and `state_of` give the state of the pooled side of each target and the local side of each pair.
-3. A symbol leaves the service of the pool on evidence only (`_taken_out`).
+3. A symbol leaves the service of the pool on evidence only (`taken_out`).
 4. `route_of` reads the table; `capped` enforces the limit of the experimental lane.
 5. Every decision gets its reasons and its distance to each threshold.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
 from trainroute.config import Config
 from trainroute.config.schema import RoutingConfig
 from trainroute.provenance import code_version
-from trainroute.records.candidates import DECIMALS, Candidates
+from trainroute.records.candidates import Candidates
 from trainroute.records.frames import nested
 from trainroute.records.routing import (
     PAIR_SCHEMA,
@@ -29,6 +29,7 @@ from trainroute.records.routing import (
     score_column,
 )
 from trainroute.records.vocabulary import LeakageStatus, Mode, RouteState, SignalState, StabilityCategory
+from trainroute.route.between import choice_checks, serving_checks, taken_out
 from trainroute.route.checks import Check
 from trainroute.route.experimental import capped
 from trainroute.route.facts import Facts, facts_of
@@ -52,8 +53,9 @@ def build_routing_plan(
         Volatile metadata; no part of the plan's identity.
     """
     facts = facts_of(candidates, config.routing)
-    pooled = _decide_pooled(facts, config.routing)
-    pairs = _decide_pairs(facts, pooled, config.routing)
+    pooled, pairs = routed(facts, config.routing)
+    pooled = _explained_pooled(pooled, config.routing, facts.provided)
+    pairs = _explained_pairs(pairs, config.routing, facts.provided)
     metadata = RoutingMetadata(
         schema_version=ROUTING_PLAN_SCHEMA_VERSION,
         generated_at=generated_at,
@@ -74,57 +76,60 @@ def build_routing_plan(
     return identified(draft)
 
 
-def _decide_pooled(facts: Facts, config: RoutingConfig) -> pl.DataFrame:
-    checks = checks_of(Mode.CROSS_SECTIONAL, config, facts.provided)
-    frame = facts.pooled.with_columns(state=state_of(checks))
-    notes = [*_notes("pooled", not_provided(config, facts.provided)), _unknowns("pooled")]
-    return frame.with_columns(
-        margins=_margins(_side_margins(checks)),
-        reasons=_reasons(sentence_of(checks, pl.col("state"), "pooled"), *notes),
-    )
+def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Decide states and routes alone, without reasons and margins.
 
-
-def _decide_pairs(facts: Facts, pooled: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
+    Returns
+    -------
+    pooled : polars.DataFrame
+        The pooled facts with ``state``.
+    pairs : polars.DataFrame
+        The facts of the pairs with ``cs_state, local_state, route, blocked_by``, and what the reasons are made of:
+        ``target_state, target_score, out`` (why the pool does not serve the symbol), ``why``.
+    """
     provided = facts.provided
+    pooled = facts.pooled.with_columns(state=state_of(checks_of(Mode.CROSS_SECTIONAL, config, provided)))
     checks = checks_of(Mode.SYMBOL, config, provided)
     score, on_symbol = score_column(config, provided), pooled_score_on_symbol(config, provided)
     compared = "p_local_better" in provided
     of_target = pooled.select("target", target_state="state", target_score=score)
-    frame = facts.pairs.join(of_target, on="target", how="left", maintain_order="left").with_columns(
-        local_state=state_of(checks), out=_taken_out(config, provided)
+    pairs = facts.pairs.join(of_target, on="target", how="left", maintain_order="left").with_columns(
+        local_state=state_of(checks), out=taken_out(serving_checks(config, provided))
     )
     cs_state = pl.when(pl.col("out").is_null()).then("target_state").otherwise(pl.lit(SignalState.DISALLOWED.value))
-    frame = frame.with_columns(cs_state=cs_state)
+    pairs = pairs.with_columns(cs_state=cs_state)
     states = (pl.col("cs_state"), pl.col("local_state"))
-    frame = frame.with_columns(
+    pairs = pairs.with_columns(
         route=route_of(*states, config, compared=compared),
         why=why_of(*states, config, compared=compared),
     )
     blocked = pl.col("route") == RouteState.ROUTE_BLOCKED
-    frame = frame.with_columns(blocked_by=pl.when(blocked).then(cause_of(checks)))
-    frame = capped(frame, config, local_score=score, pooled_score=on_symbol)
+    pairs = pairs.with_columns(blocked_by=pl.when(blocked).then(cause_of(checks)))
+    return pooled, capped(pairs, config, local_score=score, pooled_score=on_symbol)
+
+
+def _explained_pooled(pooled: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
+    checks = checks_of(Mode.CROSS_SECTIONAL, config, provided)
+    notes = [*_notes("pooled", not_provided(config, provided)), _unknowns("pooled")]
+    return pooled.with_columns(
+        margins=_margins(checks),
+        reasons=_reasons(sentence_of(checks, pl.col("state"), "pooled"), *notes),
+    )
+
+
+def _explained_pairs(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
+    checks = checks_of(Mode.SYMBOL, config, provided)
     missing = (*not_provided(config, provided), *(n for n in ("p_cs_skill", "p_local_better") if n not in provided))
     route = pl.concat_str(pl.col("route").str.strip_prefix("ROUTE_"), pl.lit(": "), pl.col("why"))
     local = sentence_of(checks, pl.col("local_state"), "local")
     notes = [*_notes("local", missing), _unknowns("local")]
-    return frame.with_columns(
+    between = [*serving_checks(config, provided), *choice_checks(config, provided)]
+    return pairs.with_columns(
         nested(SymbolScores, "scores"),
         nested(SampleEvidence, "evidence"),
-        margins=_margins({**_side_margins(checks), **_pair_margins(config, provided)}),
+        margins=_margins([*checks, *between]),
         reasons=_reasons(route, _pooled_sentence(), local, *notes),
     )
-
-
-def _taken_out(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
-    """Return why the pool does not serve a symbol; null where it does."""
-    least = config.evidence.cs_on_symbol_below
-    p = pl.col("p_cs_skill")
-    weak = pl.concat_str(pl.lit("p_cs_skill "), p.cast(pl.String), pl.lit(f" < {least}"))
-    out = pl.when(p < least).then(weak) if "p_cs_skill" in provided else pl.when(pl.lit(value=False)).then(pl.lit(""))
-    if not config.block_on_leakage:
-        return out
-    leaks = pl.col("leakage_status") == LeakageStatus.BLOCKED
-    return pl.when(leaks).then(pl.lit("leakage of the symbol is BLOCKED")).otherwise(out)
 
 
 def _pooled_sentence() -> pl.Expr:
@@ -150,22 +155,6 @@ def _reasons(*sentences: pl.Expr) -> pl.Expr:
     return pl.concat_list(sentences).list.drop_nulls()
 
 
-def _margins(distances: Mapping[str, pl.Expr]) -> pl.Expr:
+def _margins(checks: Sequence[Check]) -> pl.Expr:
+    distances = {check.margin: check.distance for check in checks if check.margin is not None}
     return pl.struct(distances[name].cast(pl.Float64).alias(name) for name in sorted(distances))
-
-
-def _side_margins(checks: Sequence[Check]) -> dict[str, pl.Expr]:
-    return {check.margin: check.distance for check in checks if check.margin is not None}
-
-
-def _pair_margins(config: RoutingConfig, provided: frozenset[str]) -> dict[str, pl.Expr]:
-    rules = config.evidence
-    thresholds = {
-        "p_cs_skill": ("p_cs_skill", rules.cs_on_symbol_below),
-        "local_better_above": ("p_local_better", rules.local_better_above),
-        "cs_better_below": ("p_local_better", rules.cs_better_below),
-    }
-    return {
-        name: (pl.col(column) - threshold).round(DECIMALS) if column in provided else pl.lit(None)
-        for name, (column, threshold) in thresholds.items()
-    }

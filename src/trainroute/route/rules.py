@@ -20,6 +20,8 @@ from trainroute.records.vocabulary import LeakageStatus, Mode, Task
 from trainroute.route.checks import Cause, Check, Level, at_task, number, word
 from trainroute.route.facts import FAMILIES_COLUMN
 
+_KEY_OF_SIDE = {Mode.CROSS_SECTIONAL: "cross_sectional", Mode.SYMBOL: "symbol"}
+
 
 def checks_of(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
     """Return the rules of one side in the order in which they apply."""
@@ -35,7 +37,7 @@ def not_provided(config: RoutingConfig, provided: frozenset[str]) -> tuple[str, 
 
 
 def _gates(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
-    pooled = side is Mode.CROSS_SECTIONAL
+    pooled, name = side is Mode.CROSS_SECTIONAL, _KEY_OF_SIDE[side]
     rows = config.min_sample_size.cross_sectional if pooled else config.min_sample_size.symbol
     windows = config.min_effective_size.cross_sectional if pooled else config.min_effective_size.symbol
     column = score_column(config, provided)
@@ -50,14 +52,15 @@ def _gates(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[
             failure=f"the candidates hold no {side.value} row",
         ),
         *_leakage_gates(side, config),
-        _minimum("sample_size", rows, Cause.TOO_FEW_ROWS, "rows", provided),
-        _minimum("n_eff", windows, Cause.EFFECTIVE_SIZE, "independent windows", provided),
+        _minimum("sample_size", rows, Cause.TOO_FEW_ROWS, "rows", f"min_sample_size.{name}", provided),
+        _minimum("n_eff", windows, Cause.EFFECTIVE_SIZE, "independent windows", f"min_effective_size.{name}", provided),
         _events(config.min_minority_events, provided),
         _minimum(
             "successful_families",
             config.require_min_successful_families,
             Cause.FAILED_FAMILIES,
             "successful families",
+            "require_min_successful_families",
             provided,
         ),
         word(
@@ -88,36 +91,38 @@ def _leakage_gates(side: Mode, config: RoutingConfig) -> list[Check]:
             "not BLOCKED",
             passes=pl.col(name) != blocked,
             failure=f"{label} is {blocked.value}",
+            key="routing.block_on_leakage",
         )
         for name, (label, cause) in columns.items()
     ]
 
 
 def _levels(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
-    pooled = side is Mode.CROSS_SECTIONAL
+    pooled, name = side is Mode.CROSS_SECTIONAL, _KEY_OF_SIDE[side]
     scores = config.cross_sectional if pooled else config.symbol
     allowed = config.stability_allowlist.cross_sectional if pooled else config.stability_allowlist.symbol
     skill = config.evidence.min_p_skill
     column = score_column(config, provided)
     strong, weak, lane = Level.STRONG, Level.WEAK_BUT_OK, Level.EXPERIMENTAL
+    allowlist = f"stability_allowlist.{name}"
     return [
-        _score(strong, column, scores.strong_score, "strong_score"),
-        _stability(strong, allowed),
+        _score(strong, column, scores.strong_score, "strong_score", f"{name}.strong_score"),
+        _stability(strong, allowed, allowlist),
         _clean(),
         _interval(config, provided),
-        _p_skill(strong, skill.strong, "strong_p_skill", provided),
+        _p_skill(strong, skill.strong, "strong_p_skill", "strong", provided),
         _complete(not_provided(config, provided)),
-        _score(weak, column, scores.min_score, "min_score"),
-        _stability(weak, allowed),
-        _p_skill(weak, skill.weak, "min_p_skill", provided),
+        _score(weak, column, scores.min_score, "min_score", f"{name}.min_score"),
+        _stability(weak, allowed, allowlist),
+        _p_skill(weak, skill.weak, "min_p_skill", "weak", provided),
         _lane(on=config.enable_experimental_lane),
-        _score(lane, column, config.experimental.min_score, "experimental_score"),
-        _stability(lane, config.experimental.allowed_stabilities),
-        _p_skill(lane, skill.experimental, "experimental_p_skill", provided),
+        _score(lane, column, config.experimental.min_score, "experimental_score", "experimental.min_score"),
+        _stability(lane, config.experimental.allowed_stabilities, "experimental.allowed_stabilities"),
+        _p_skill(lane, skill.experimental, "experimental_p_skill", "experimental", provided),
     ]
 
 
-def _minimum(column: str, least: int, cause: Cause, label: str, provided: frozenset[str]) -> Check:
+def _minimum(column: str, least: int, cause: Cause, label: str, key: str, provided: frozenset[str]) -> Check:
     source = FAMILIES_COLUMN if column == "successful_families" else column
     return number(
         Level.GATE,
@@ -125,6 +130,7 @@ def _minimum(column: str, least: int, cause: Cause, label: str, provided: frozen
         label,
         pl.col(column),
         pl.lit(least),
+        key=f"routing.{key}",
         margin=column,
         off=least == 0,
         source=source in provided,
@@ -141,6 +147,7 @@ def _events(least: int, provided: frozenset[str]) -> Check:
         "events of the rarer class",
         value,
         pl.lit(least),
+        key="routing.min_minority_events",
         margin="minority_events",
         off=least == 0,
         source=known,
@@ -148,17 +155,19 @@ def _events(least: int, provided: frozenset[str]) -> Check:
     return replace(check, passes=check.passes | regression)
 
 
-def _score(level: Level, column: str, threshold: Threshold, margin: str) -> Check:
-    return number(level, Cause.SCORE, "score", pl.col(column), at_task(threshold), margin=margin)
+def _score(level: Level, column: str, threshold: Threshold, margin: str, key: str) -> Check:
+    value, least = pl.col(column), at_task(threshold)
+    return number(level, Cause.SCORE, "score", value, least, key=f"routing.{key}", margin=margin)
 
 
-def _p_skill(level: Level, least: float, margin: str, provided: frozenset[str]) -> Check:
+def _p_skill(level: Level, least: float, margin: str, key: str, provided: frozenset[str]) -> Check:
     return number(
         level,
         Cause.P_SKILL,
         "p_skill",
         pl.col("p_skill"),
         pl.lit(float(least)),
+        key=f"routing.evidence.min_p_skill.{key}",
         margin=margin,
         off=least == 0,
         source="p_skill" in provided,
@@ -172,6 +181,7 @@ def _interval(config: RoutingConfig, provided: frozenset[str]) -> Check:
         "lower end of the interval",
         pl.col("score_ci_low"),
         at_task(config.evidence.require_ci_above),
+        key="routing.evidence.require_ci_above",
         margin="strong_ci_low",
         source="score_ci_low" in provided,
         strictly=True,
@@ -179,7 +189,7 @@ def _interval(config: RoutingConfig, provided: frozenset[str]) -> Check:
     return replace(check, failure=pl.when(check.value.is_null()).then(pl.lit("no interval")).otherwise(check.failure))
 
 
-def _stability(level: Level, allowed: Sequence[str]) -> Check:
+def _stability(level: Level, allowed: Sequence[str], key: str) -> Check:
     value = pl.col("stability")
     return word(
         level,
@@ -189,6 +199,7 @@ def _stability(level: Level, allowed: Sequence[str]) -> Check:
         "one of " + (", ".join(allowed) or "none"),
         passes=value.is_in(list(allowed)),
         failure=pl.concat_str(pl.lit("stability "), value, pl.lit(" is not allowed")),
+        key=f"routing.{key}",
     )
 
 
@@ -227,4 +238,5 @@ def _lane(*, on: bool) -> Check:
         "on",
         passes=pl.lit(value=on),
         failure="the experimental lane is off",
+        key="routing.enable_experimental_lane",
     )
