@@ -43,7 +43,7 @@ def parse_config(text: str, source: str) -> Config:
     """Check the text of a config file; ``source`` names it in messages."""
     try:
         document = load_yaml(text)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # a day such as 2027-13-31 is a ValueError
         raise ConfigError(f"config {source}: not valid YAML ({one_line(error)})") from None
     if document is None:
         document = {}

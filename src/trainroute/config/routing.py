@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from trainroute.config.pins import Pin
 from trainroute.config.section import Count, Fraction, PositiveInt, Section, Threshold, require_ordered
 
 Stabilities = Annotated[tuple[Literal["STABLE", "DRIFTING", "DIVERGED", "UNKNOWN"], ...], Field(min_length=1)]
@@ -102,6 +103,20 @@ class StabilityClassification(Section):
         return self
 
 
+class HysteresisRules(Section):
+    """How far evidence must fall below a threshold, once passed, before the previous plan is left; 0 = at once."""
+
+    score_margin: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
+    """For `min_score`, `strong_score` and the interval."""
+    probability_margin: Fraction = 0.0
+    """For `min_p_skill`, `cs_on_symbol_below`, `local_better_above` and `cs_better_below`."""
+
+    @property
+    def on(self) -> bool:
+        """Whether the previous plan matters."""
+        return self.score_margin > 0 or self.probability_margin > 0
+
+
 class RoutingConfig(Section):
     """The decision rules of SPEC section 5."""
 
@@ -120,6 +135,8 @@ class RoutingConfig(Section):
     allowed_feature_leakage_status: Annotated[tuple[FeatureLeakage, ...], AfterValidator(_with_safe)] = ("SAFE",)
     require_min_successful_families: Count = 1
     stability_classification: StabilityClassification = StabilityClassification()
+    hysteresis: HysteresisRules = HysteresisRules()
+    pins: tuple[Pin, ...] = ()
     dump_plan_as: tuple[Literal["JSON", "YAML", "MARKDOWN"], ...] = ("JSON", "YAML", "MARKDOWN")
     dump_candidates_as: Literal["PARQUET", "CSV"] = "PARQUET"
 
