@@ -13,16 +13,20 @@ import polars as pl
 
 from trainroute.config.schema import PlanningConfig, RoutingConfig
 from trainroute.errors import UnknownNameError
-from trainroute.records.artifacts import canonical_json, parts_id
-from trainroute.records.frames import json_string, json_text, record_schema
+from trainroute.records.artifacts import canonical_json, chunks_of, parts_id
+from trainroute.records.frames import record_schema
 from trainroute.records.plan import PLAN_ID_DIGITS, Record
+from trainroute.records.routing_text import decisions_text
 from trainroute.records.vocabulary import LeakageStatus, RouteState, SignalState, StabilityCategory, Task
 
 ROUTING_PLAN_SCHEMA_VERSION = 1
 
 
 class RoutingMetadata(Record, frozen=True, kw_only=True):
-    """Where the plan comes from. ``columns_provided``: what the candidates table came with; the rest is not known."""
+    """Where the plan comes from. ``columns_provided``: what the candidates table came with; the rest is not known.
+
+    ``previous_plan_id``: the plan that hysteresis held on to; null where it is off or there was none.
+    """
 
     schema_version: int
     generated_at: str
@@ -32,6 +36,7 @@ class RoutingMetadata(Record, frozen=True, kw_only=True):
     metrics_snapshot: str
     columns_provided: tuple[str, ...]
     plan_id: str
+    previous_plan_id: str | None = None
 
 
 class PolicyConfig(Record, frozen=True, kw_only=True):
@@ -82,7 +87,7 @@ class SymbolScores(Record, frozen=True, kw_only=True):
 
 
 class SampleEvidence(Record, frozen=True, kw_only=True):
-    """How much data there is, and what is known of it."""
+    """How much data there is, and what is known of it; ``previous_*``: what held before, with hysteresis."""
 
     sample_size: int | None = None
     n_eff: float | None = None
@@ -92,10 +97,15 @@ class SampleEvidence(Record, frozen=True, kw_only=True):
     stability: StabilityCategory = StabilityCategory.UNKNOWN
     leakage_status: LeakageStatus = LeakageStatus.UNKNOWN
     feature_set_id: str | None = None
+    previous_state: SignalState | None = None
+    previous_route: RouteState | None = None
 
 
 class SymbolDecision(Record, frozen=True, kw_only=True):
-    """What was decided for one (target, symbol). ``blocked_by`` says what kind of reason blocks it."""
+    """What was decided for one (target, symbol).
+
+    ``blocked_by`` says what kind of reason blocks it; ``pinned_by`` which pin of the config decided.
+    """
 
     route: RouteState
     cs_state: SignalState
@@ -105,6 +115,7 @@ class SymbolDecision(Record, frozen=True, kw_only=True):
     margins: SymbolMargins
     reasons: tuple[str, ...]
     blocked_by: str | None = None
+    pinned_by: str | None = None
 
 
 class CrossSectionalDecision(SampleEvidence, frozen=True, kw_only=True):
@@ -243,23 +254,7 @@ class RoutingPlan:
     @cached_property
     def targets_part(self) -> list[bytes]:
         """The canonical JSON of ``targets`` as chunks, one line per symbol."""
-        line = pl.concat_str(json_string("symbol"), pl.lit(":"), json_text(record_schema(SymbolDecision)))
-        symbols = (
-            self.pairs.select("target", symbols=line)
-            .group_by("target", maintain_order=True)
-            .agg(pl.col("symbols").str.join(",\n").cast(pl.Binary))
-        )
-        pooled = self.pooled.select(
-            "target",
-            key=json_string("target").cast(pl.Binary),
-            pooled=json_text(record_schema(CrossSectionalDecision)).cast(pl.Binary),
-        )
-        joined = pooled.join(symbols, on="target", how="left", maintain_order="left").drop("target")
-        chunks = [b"{"]
-        for number, (key, own, lines) in enumerate(joined.iter_rows()):
-            chunks += [b",\n" if number else b"\n", key, b':{"cross_sectional":', own, b',\n"symbols":{']
-            chunks += [b"\n", lines, b"\n}}"] if lines else [b"}}"]
-        return [*chunks, b"\n}"]
+        return chunks_of(b"{", decisions_text(self.pooled, self.pairs), b"}")
 
 
 def decisions_id(config_hash: str, targets: list[bytes]) -> str:

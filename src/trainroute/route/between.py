@@ -5,20 +5,22 @@ from dataclasses import replace
 import polars as pl
 
 from trainroute.config.schema import RoutingConfig
-from trainroute.records.vocabulary import LeakageStatus
+from trainroute.records.vocabulary import LeakageStatus, RouteState
 from trainroute.route.checks import Cause, Check, Level, number, word
+from trainroute.route.hysteresis import cs_better_below, local_better_above, moved_where
 
 
 def serving_checks(config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
     """Return what takes a symbol out of the service of its pool: proof of a leak, or evidence of no skill."""
     p = pl.col("p_cs_skill")
-    least = config.evidence.cs_on_symbol_below
+    served = (RouteState.ROUTE_CROSS_SECTIONAL, RouteState.ROUTE_BOTH)
+    least = moved_where(served, config.evidence.cs_on_symbol_below, config.hysteresis)
     skill = number(
         Level.POOL,
         Cause.NOT_SERVED,
         "p_cs_skill",
         p,
-        pl.lit(least),
+        least,
         key="routing.evidence.cs_on_symbol_below",
         margin="p_cs_skill",
         source="p_cs_skill" in provided,
@@ -42,22 +44,22 @@ def serving_checks(config: RoutingConfig, provided: frozenset[str]) -> list[Chec
 
 def choice_checks(config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
     """Return what PREFER_BETTER looks at where both sides are good: local above the first, pooled below the second."""
-    p, rules, known = pl.col("p_local_better"), config.evidence, "p_local_better" in provided
+    p, known = pl.col("p_local_better"), "p_local_better" in provided
     return [
         number(
             Level.CHOICE,
             Cause.COMPARED,
             "p_local_better",
             p,
-            pl.lit(threshold),
+            threshold,
             key=f"routing.evidence.{name}",
             margin=name,
             source=known,
             strictly=strictly,
         )
         for name, threshold, strictly in (
-            ("local_better_above", rules.local_better_above, True),
-            ("cs_better_below", rules.cs_better_below, False),
+            ("local_better_above", local_better_above(config), True),
+            ("cs_better_below", cs_better_below(config), False),
         )
     ]
 

@@ -41,6 +41,7 @@ class Cause(StrEnum):
     INTERVAL = "interval too low"
     NOT_SERVED = "the pool has no skill on the symbol"
     COMPARED = "neither side is known to be better"
+    PINNED = "pinned"
 
 
 @dataclass(frozen=True, kw_only=True)

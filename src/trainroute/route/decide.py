@@ -3,7 +3,8 @@
 1. `facts_of` splits the candidates into pooled and local rows, rounded to 6 decimals.
 2. `checks_of` and `state_of` give the state of the pooled side of each target and the local side of each pair.
 3. A symbol leaves the service of the pool on evidence only (`taken_out`).
-4. `route_of` reads the table; `capped` enforces the limit of the experimental lane.
+4. `route_of` reads the table; `pinned` gives people's pins their way; `capped` enforces the limit of the
+   experimental lane.
 5. Every decision gets its reasons and its distance to each threshold.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from trainroute.config import Config
+from trainroute.config.pins import require_unexpired
 from trainroute.config.schema import RoutingConfig
 from trainroute.provenance import code_version
 from trainroute.records.candidates import Candidates
@@ -33,13 +35,20 @@ from trainroute.route.between import choice_checks, serving_checks, taken_out
 from trainroute.route.checks import Check
 from trainroute.route.experimental import capped
 from trainroute.route.facts import Facts, facts_of
-from trainroute.route.rules import checks_of, not_provided
+from trainroute.route.hysteresis import basis_of, held_sentence, remembered
+from trainroute.route.pins import lift_sentence, lifted, pinned
+from trainroute.route.rules import checks_of, not_provided, strict_checks_of
 from trainroute.route.states import cause_of, sentence_of, state_of
 from trainroute.route.table import route_of, why_of
 
 
 def build_routing_plan(
-    candidates: Candidates, config: Config, *, generated_at: str, git_commit: str | None
+    candidates: Candidates,
+    config: Config,
+    *,
+    generated_at: str,
+    git_commit: str | None,
+    previous: RoutingPlan | None = None,
 ) -> RoutingPlan:
     """Decide the route of every (target, symbol).
 
@@ -50,9 +59,19 @@ def build_routing_plan(
     config : Config
         ``routing`` decides; ``planning`` is recorded beside it.
     generated_at, git_commit : str
-        Volatile metadata; no part of the plan's identity.
+        Volatile metadata; no part of the plan's identity. Pins expire by ``generated_at``.
+    previous : RoutingPlan, optional
+        What ``routing.hysteresis`` holds on to; without a margin it does not matter.
+
+    Raises
+    ------
+    ConfigError
+        If a pin has expired, or two contradict each other.
     """
-    facts = facts_of(candidates, config.routing)
+    require_unexpired(config.routing.pins, generated_at)
+    previous = previous if config.routing.hysteresis.on else None
+    before = basis_of(previous, config_hash=config.config_hash, metrics_snapshot=candidates.snapshot)
+    facts = remembered(facts_of(candidates, config.routing), before)
     pooled, pairs = routed(facts, config.routing)
     pooled = _explained_pooled(pooled, config.routing, facts.provided)
     pairs = _explained_pairs(pairs, config.routing, facts.provided)
@@ -65,6 +84,7 @@ def build_routing_plan(
         metrics_snapshot=candidates.snapshot,
         columns_provided=tuple(sorted(candidates.provided)),
         plan_id="",
+        previous_plan_id=before.plan_id,
     )
     draft = RoutingPlan(
         metadata=metadata,
@@ -82,7 +102,7 @@ def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFr
     Returns
     -------
     pooled : polars.DataFrame
-        The pooled facts with ``state``.
+        The pooled facts with ``state``, and ``state_by_rules`` without what a pin lifted.
     pairs : polars.DataFrame
         The facts of the pairs with ``cs_state, local_state, route, blocked_by``, and what the reasons are made of:
         ``target_state, target_score, out`` (why the pool does not serve the symbol), ``why``.
@@ -92,7 +112,7 @@ def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFr
     checks = checks_of(Mode.SYMBOL, config, provided)
     score, on_symbol = score_column(config, provided), pooled_score_on_symbol(config, provided)
     compared = "p_local_better" in provided
-    of_target = pooled.select("target", target_state="state", target_score=score)
+    of_target = pooled.select("target", target_state="state", target_score=score, target_rows="sample_size")
     pairs = facts.pairs.join(of_target, on="target", how="left", maintain_order="left").with_columns(
         local_state=state_of(checks), out=taken_out(serving_checks(config, provided))
     )
@@ -105,30 +125,39 @@ def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFr
     )
     blocked = pl.col("route") == RouteState.ROUTE_BLOCKED
     pairs = pairs.with_columns(blocked_by=pl.when(blocked).then(cause_of(checks)))
-    return pooled, capped(pairs, config, local_score=score, pooled_score=on_symbol)
+    pairs = pinned(pairs.with_columns(state_by_rules="local_state"), config)
+    return lifted(pooled, pairs), capped(pairs, config, local_score=score, pooled_score=on_symbol)
 
 
 def _explained_pooled(pooled: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
     checks = checks_of(Mode.CROSS_SECTIONAL, config, provided)
+    strict, by_rules = strict_checks_of(Mode.CROSS_SECTIONAL, config, provided), pl.col("state_by_rules")
     notes = [*_notes("pooled", not_provided(config, provided)), _unknowns("pooled")]
     return pooled.with_columns(
         margins=_margins(checks),
-        reasons=_reasons(sentence_of(checks, pl.col("state"), "pooled"), *notes),
+        reasons=_reasons(
+            lift_sentence(),
+            sentence_of(checks, by_rules, "pooled"),
+            held_sentence(checks, strict, by_rules, "pooled"),
+            *notes,
+        ),
     )
 
 
 def _explained_pairs(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
     checks = checks_of(Mode.SYMBOL, config, provided)
     missing = (*not_provided(config, provided), *(n for n in ("p_cs_skill", "p_local_better") if n not in provided))
-    route = pl.concat_str(pl.col("route").str.strip_prefix("ROUTE_"), pl.lit(": "), pl.col("why"))
-    local = sentence_of(checks, pl.col("local_state"), "local")
+    why = pl.coalesce("pin_why", "why")
+    route = pl.concat_str(pl.col("route").str.strip_prefix("ROUTE_"), pl.lit(": "), why)
+    strict, by_rules = strict_checks_of(Mode.SYMBOL, config, provided), pl.col("state_by_rules")
+    local, held = sentence_of(checks, by_rules, "local"), held_sentence(checks, strict, by_rules, "local")
     notes = [*_notes("local", missing), _unknowns("local")]
     between = [*serving_checks(config, provided), *choice_checks(config, provided)]
     return pairs.with_columns(
         nested(SymbolScores, "scores"),
         nested(SampleEvidence, "evidence"),
         margins=_margins([*checks, *between]),
-        reasons=_reasons(route, _pooled_sentence(), local, *notes),
+        reasons=_reasons(route, _pooled_sentence(), local, held, *notes),
     )
 
 

@@ -11,24 +11,22 @@ def capped(pairs: pl.DataFrame, config: RoutingConfig, *, local_score: str, pool
     """Turn the experimental pairs beyond the cap into BLOCKED.
 
     At most floor(``max_fraction_symbols_per_target`` × the target's symbols) keep the lane, but one if any qualifies
-    and the fraction is above zero; best score first, then by name.
+    and the fraction is above zero; best score first, then by name. A pair that a pin puts there takes no place.
 
     Parameters
     ----------
     pairs : polars.DataFrame
-        With ``target, symbol, route, local_state, why, blocked_by``, ``target_score`` and the two score columns.
+        With ``target, symbol, route, forced, local_state, why, blocked_by, target_score`` and the two score columns.
     config : RoutingConfig
     local_score, pooled_score : str
         The columns that the local and the pooled side are judged by; a pair is ranked by the side that would train,
         a pooled side that was not measured on the symbol by its target's score.
     """
     fraction = config.experimental.max_fraction_symbols_per_target
-    pooled = pl.coalesce(pooled_score, "target_score")
-    lane_score = pl.when(pl.col("local_state") == SignalState.EXPERIMENTAL).then(local_score).otherwise(pooled)
     ranked = (
         pairs.with_columns(symbols=pl.len().over("target"))
-        .filter(pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY)
-        .with_columns(lane_score=lane_score)
+        .filter((pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY) & pl.col("forced").is_null())
+        .with_columns(lane_score=lane_score(local_score, pooled_score))
         .sort(["target", "lane_score", "symbol"], descending=[False, True, False], nulls_last=True)
         .with_columns(rank=pl.int_range(1, pl.len() + 1).over("target"), qualify=pl.len().over("target"))
         .with_columns(keep=_places(pl.col("symbols"), fraction))
@@ -58,6 +56,12 @@ def capped(pairs: pl.DataFrame, config: RoutingConfig, *, local_score: str, pool
         )
         .drop("over")
     )
+
+
+def lane_score(local_score: str, pooled_score: str) -> pl.Expr:
+    """Return what a pair of the lane is ranked by; the names as of `capped`."""
+    pooled = pl.coalesce(pooled_score, "target_score")
+    return pl.when(pl.col("local_state") == SignalState.EXPERIMENTAL).then(local_score).otherwise(pooled)
 
 
 def _places(symbols: pl.Expr, fraction: float) -> pl.Expr:

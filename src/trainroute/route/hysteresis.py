@@ -3,17 +3,19 @@
 1. `remembered` puts the previous states and routes beside the facts; they are recorded in the decisions, so that a
    plan explains itself and its identity covers them.
 2. `eased` lowers the thresholds of one side's levels where the previous state had reached that level.
-3. `served_before`, `routed_before` tell the rules between the two sides what held before.
+3. `moved_where` moves the thresholds between the two sides where the previous route rested on them.
 
 Gates (rows, windows, events, leakage) and stability know no margin: they are not noise around a threshold.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from trainroute.config.routing import HysteresisRules
+from trainroute.config.schema import RoutingConfig
+from trainroute.records.candidates import DECIMALS
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.vocabulary import RouteState, SignalState
 from trainroute.route.checks import Check, Level
@@ -29,36 +31,47 @@ _SCORES = frozenset({"strong_score", "min_score", "experimental_score", "strong_
 _PROBABILITIES = frozenset({"strong_p_skill", "min_p_skill", "experimental_p_skill"})
 
 
-def comes_after(previous: RoutingPlan | None, *, config_hash: str, metrics_snapshot: str) -> bool:
-    """Whether a plan of these candidates and settings follows ``previous``, and does not merely make it again."""
-    if previous is None:
-        return False
-    made_of = (previous.metadata.config_hash, previous.metadata.metrics_snapshot)
-    return made_of != (config_hash, metrics_snapshot)
+@dataclass(frozen=True, kw_only=True)
+class Basis:
+    """What is held on to: for each target and pair the state and route before, and the plan that they are of."""
+
+    plan_id: str | None
+    pooled: pl.DataFrame
+    pairs: pl.DataFrame
 
 
-def remembered(facts: Facts, previous: RoutingPlan | None, *, follows: bool) -> Facts:
-    """Add ``previous_state`` and ``previous_route`` to both tables; null where nothing is remembered.
+def basis_of(previous: RoutingPlan | None, *, config_hash: str, metrics_snapshot: str) -> Basis:
+    """Return what a plan of these candidates and settings remembers of ``previous``.
 
-    A plan that is made again from the same candidates and settings (not ``follows``) remembers what it remembered the
-    first time, so that making it again changes nothing.
+    A plan that is made again from the same candidates and settings remembers what it remembered the first time, so
+    that making it again changes nothing.
     """
     if previous is None:
-        nothing = {STATE: pl.lit(None, pl.String), ROUTE: pl.lit(None, pl.String)}
-        return replace(facts, pooled=facts.pooled.with_columns(**nothing), pairs=facts.pairs.with_columns(**nothing))
-    if follows:
-        pooled = previous.pooled.select("target", pl.col("state").alias(STATE), pl.lit(None, pl.String).alias(ROUTE))
-        pairs = previous.pairs.select(
-            "target", "symbol", pl.col("local_state").alias(STATE), pl.col("route").alias(ROUTE)
-        )
-    else:
+        names = {"target": pl.String, "symbol": pl.String, STATE: pl.String, ROUTE: pl.String}
+        return Basis(plan_id=None, pooled=pl.DataFrame(schema=names).drop("symbol"), pairs=pl.DataFrame(schema=names))
+    made_of = (previous.metadata.config_hash, previous.metadata.metrics_snapshot)
+    if made_of == (config_hash, metrics_snapshot):
         evidence = pl.col("evidence").struct
-        pooled = previous.pooled.select("target", STATE, ROUTE)
-        pairs = previous.pairs.select("target", "symbol", evidence.field(STATE), evidence.field(ROUTE))
+        return Basis(
+            plan_id=previous.metadata.previous_plan_id,
+            pooled=previous.pooled.select("target", STATE, ROUTE),
+            pairs=previous.pairs.select("target", "symbol", evidence.field(STATE), evidence.field(ROUTE)),
+        )
+    nothing, free = pl.lit(None, pl.String), pl.col("pinned_by").is_null()  # a pin is no evidence to hold on to
+    own = {STATE: pl.when(free).then("local_state"), ROUTE: pl.when(free).then("route")}
+    return Basis(
+        plan_id=previous.plan_id,
+        pooled=previous.pooled.select("target", pl.col("state").alias(STATE), nothing.alias(ROUTE)),
+        pairs=previous.pairs.select("target", "symbol", **own),
+    )
+
+
+def remembered(facts: Facts, before: Basis) -> Facts:
+    """Add ``previous_state`` and ``previous_route`` to both tables; null where nothing is remembered."""
     return replace(
         facts,
-        pooled=facts.pooled.join(pooled, on="target", how="left", maintain_order="left"),
-        pairs=facts.pairs.join(pairs, on=["target", "symbol"], how="left", maintain_order="left"),
+        pooled=facts.pooled.join(before.pooled, on="target", how="left", maintain_order="left"),
+        pairs=facts.pairs.join(before.pairs, on=["target", "symbol"], how="left", maintain_order="left"),
     )
 
 
@@ -72,7 +85,7 @@ def _eased(check: Check, rules: HysteresisRules) -> Check:
     if margin == 0 or check.skipped:
         return check
     held = pl.col(STATE).is_in([state.value for state in _REACHED[check.level]]).fill_null(value=False)
-    lowered = (check.threshold - margin).round(6)
+    lowered = (check.threshold - margin).round(DECIMALS)
     reached = (check.value > lowered) if check.relation == ">" else (check.value >= lowered)
     opposite = "≤" if check.relation == ">" else "<"
     said = pl.concat_str(
@@ -96,17 +109,29 @@ def _margin(name: str | None, rules: HysteresisRules) -> float:
     return rules.probability_margin if name in _PROBABILITIES else 0.0
 
 
-def lowered_where(held: Sequence[RouteState], threshold: float, rules: HysteresisRules, *, sign: int = -1) -> pl.Expr:
-    """Return a probability threshold, moved by the margin in the direction ``sign`` where the previous route held."""
+def local_better_above(config: RoutingConfig) -> pl.Expr:
+    """Return the threshold above which the local side is better; lower where it was the only one before."""
+    local = (RouteState.ROUTE_SYMBOL_SPECIFIC,)
+    return moved_where(local, config.evidence.local_better_above, config.hysteresis)
+
+
+def cs_better_below(config: RoutingConfig) -> pl.Expr:
+    """Return the threshold below which the pooled side is better; higher where it was the only one before."""
+    pooled = (RouteState.ROUTE_CROSS_SECTIONAL,)
+    return moved_where(pooled, config.evidence.cs_better_below, config.hysteresis, up=True)
+
+
+def moved_where(routes: Sequence[RouteState], threshold: float, rules: HysteresisRules, *, up: bool = False) -> pl.Expr:
+    """Return a threshold on a probability, moved by the margin where the previous route is one of ``routes``."""
     if rules.probability_margin == 0:
         return pl.lit(threshold)
-    moved = round(threshold + sign * rules.probability_margin, 6)
-    before = pl.col(ROUTE).is_in([route.value for route in held]).fill_null(value=False)
+    moved = round(threshold + (rules.probability_margin if up else -rules.probability_margin), DECIMALS)
+    before = pl.col(ROUTE).is_in([route.value for route in routes]).fill_null(value=False)
     return pl.when(before).then(pl.lit(moved)).otherwise(pl.lit(threshold))
 
 
-def held_sentence(checks: Sequence[Check], strict: Sequence[Check], state: pl.Expr, side: str) -> pl.Expr | None:
-    """Say where a state rests on a margin; None where hysteresis is off.
+def held_sentence(checks: Sequence[Check], strict: Sequence[Check], state: pl.Expr, side: str) -> pl.Expr:
+    """Say where a state rests on a margin; null where it does not.
 
     Parameters
     ----------
@@ -120,12 +145,8 @@ def held_sentence(checks: Sequence[Check], strict: Sequence[Check], state: pl.Ex
     needed = [
         pl.when((state == check.level.value) & check.passes & ~bare.passes).then(pl.lit(check.label))
         for check, bare in zip(checks, strict, strict=True)
-        if check is not bare
+        if check.threshold is not bare.threshold and check.margin in _SCORES | _PROBABILITIES
     ]
-    if not needed:
-        return None
-    what = pl.concat_str(needed, separator=" and ", ignore_nulls=True)
-    said = pl.concat_str(
-        pl.lit(f"{side} stays "), state, pl.lit(" by hysteresis: "), what, pl.lit(" within the margin")
-    )
-    return pl.when(what != "").then(said)
+    what = pl.concat_str(needed or [pl.lit(None, pl.String)], separator=" and ", ignore_nulls=True)
+    said = [pl.lit(f"{side} stays "), state, pl.lit(" by hysteresis: "), what, pl.lit(" within the margin")]
+    return pl.when(what != "").then(pl.concat_str(said))

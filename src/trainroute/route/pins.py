@@ -6,7 +6,8 @@
 3. `lifted`: a pooled side that the rules disallow and a pin asks for becomes EXPERIMENTAL.
 
 A pin overrules scores, sizes and stability, never proof of leakage (``block_on_leakage``), and it cannot make rows:
-where a side that it asks for leaks, was not measured or has no labelled rows, the pair is BLOCKED and says so. A side that the rules disallow becomes EXPERIMENTAL, so that still no job is planned for a side that is DISALLOWED.
+where a side that it asks for leaks, was not measured or has no labelled rows, the pair is BLOCKED and says so. A side
+that the rules disallow becomes EXPERIMENTAL, so that still no job is planned for a side that is DISALLOWED.
 """
 
 from collections.abc import Sequence
@@ -53,7 +54,7 @@ def require_consistent(pins: Sequence[Pin], pairs: pl.DataFrame) -> None:
 
 
 def pinned(pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
-    """Apply the pins; add ``forced`` (route), ``pinned_by`` (the pin that decided) and ``pin_why``, null where none did.
+    """Apply the pins; add ``forced`` (route), ``pinned_by`` (the pin that decided) and ``pin_why``; else null.
 
     Parameters
     ----------
@@ -74,22 +75,26 @@ def pinned(pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
 
 
 def lifted(pooled: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-    """Let a pooled side train as EXPERIMENTAL that the rules disallow and a pin asks for."""
+    """Let a pooled side train as EXPERIMENTAL that the rules disallow and a pin asks for.
+
+    Adds ``state_by_rules`` and ``lifted_by``, the name of the pin, null where none lifts it.
+    """
     asked = (
-        pairs.filter(pl.col("pinned_by").is_not_null() & pl.col("route").is_in([_CS, _BOTH]))
+        pairs.filter(pl.col("forced").is_in([_CS, _BOTH]) & (pl.col("route") == pl.col("forced")))
         .group_by("target")
-        .agg(pl.col("pinned_by").sort_by("symbol").first())
+        .agg(pl.col("pinned_by").sort_by("symbol").first().alias("lifted_by"))
     )
-    up = pl.col("pinned_by").is_not_null() & (pl.col("state") == _DISALLOWED)
-    said = pl.concat_str(pl.lit("pooled EXPERIMENTAL by "), pl.col("pinned_by"), pl.lit(", DISALLOWED by the rules"))
-    return (
-        pooled.join(asked, on="target", how="left", maintain_order="left")
-        .with_columns(
-            state=pl.when(up).then(pl.lit(_EXPERIMENTAL)).otherwise("state"),
-            reasons=pl.when(up).then(pl.concat_list(said, "reasons")).otherwise("reasons"),
-        )
-        .drop("pinned_by")
+    pooled = pooled.join(asked, on="target", how="left", maintain_order="left").with_columns(
+        lifted_by=pl.when(pl.col("state") == _DISALLOWED).then("lifted_by"), state_by_rules="state"
     )
+    up = pl.col("lifted_by").is_not_null()
+    return pooled.with_columns(state=pl.when(up).then(pl.lit(_EXPERIMENTAL)).otherwise("state"))
+
+
+def lift_sentence() -> pl.Expr:
+    """Say which pin lifted a pooled side; null where none did."""
+    said = [pl.lit("pooled EXPERIMENTAL by "), pl.col("lifted_by"), pl.lit(", DISALLOWED by the rules")]
+    return pl.when(pl.col("lifted_by").is_not_null()).then(pl.concat_str(said))
 
 
 def _contradict(a: Pin, b: Pin) -> bool:

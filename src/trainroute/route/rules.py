@@ -19,12 +19,19 @@ from trainroute.records.routing import score_column
 from trainroute.records.vocabulary import LeakageStatus, Mode, Task
 from trainroute.route.checks import Cause, Check, Level, at_task, number, word
 from trainroute.route.facts import FAMILIES_COLUMN
+from trainroute.route.hysteresis import eased
 
 _KEY_OF_SIDE = {Mode.CROSS_SECTIONAL: "cross_sectional", Mode.SYMBOL: "symbol"}
 
 
 def checks_of(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
-    """Return the rules of one side in the order in which they apply."""
+    """Return the rules of one side in the order in which they apply, with the margins of hysteresis if it is on."""
+    strict = strict_checks_of(side, config, provided)
+    return eased(strict, config.hysteresis) if config.hysteresis.on else strict
+
+
+def strict_checks_of(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
+    """Return the rules of one side as if there was no previous plan."""
     return [*_gates(side, config, provided), *_levels(side, config, provided)]
 
 

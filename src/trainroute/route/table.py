@@ -12,6 +12,7 @@ import polars as pl
 
 from trainroute.config.schema import RoutingConfig
 from trainroute.records.vocabulary import RouteState, SignalState
+from trainroute.route.hysteresis import cs_better_below, local_better_above
 
 OK = (SignalState.STRONG.value, SignalState.WEAK_BUT_OK.value)
 _ALWAYS = {
@@ -70,11 +71,11 @@ def _both(config: RoutingConfig, *, compared: bool) -> pl.Expr:
         return _lit(always)
     if not compared:
         return _lit(RouteState.ROUTE_BOTH)
-    p, rules = pl.col("p_local_better"), config.evidence
+    p = pl.col("p_local_better")
     return (
-        pl.when(p > rules.local_better_above)
+        pl.when(p > local_better_above(config))
         .then(_lit(RouteState.ROUTE_SYMBOL_SPECIFIC))
-        .when(p < rules.cs_better_below)
+        .when(p < cs_better_below(config))
         .then(_lit(RouteState.ROUTE_CROSS_SECTIONAL))
         .otherwise(_lit(RouteState.ROUTE_BOTH))
     )
@@ -86,16 +87,20 @@ def _why_both(config: RoutingConfig, *, compared: bool) -> pl.Expr:
         return pl.lit(f"both sides are good enough; both_strong_behavior is {behavior}")
     if not compared:
         return pl.lit("both sides are good enough; p_local_better not provided")
-    p, above, below = pl.col("p_local_better"), config.evidence.local_better_above, config.evidence.cs_better_below
+    p, above, below = pl.col("p_local_better"), local_better_above(config), cs_better_below(config)
     shown = pl.concat_str(pl.lit("both sides are good enough; p_local_better "), p.cast(pl.String))
     return (
         pl.when(p.is_null())
         .then(pl.lit("both sides are good enough; no p_local_better"))
         .when(p > above)
-        .then(pl.concat_str(shown, pl.lit(f" > {above}")))
+        .then(pl.concat_str(shown, pl.lit(" > "), above.cast(pl.String)))
         .when(p < below)
-        .then(pl.concat_str(shown, pl.lit(f" < {below}")))
-        .otherwise(pl.concat_str(shown, pl.lit(f" is undecided, from {below} to {above}")))
+        .then(pl.concat_str(shown, pl.lit(" < "), below.cast(pl.String)))
+        .otherwise(
+            pl.concat_str(
+                shown, pl.lit(" is undecided, from "), below.cast(pl.String), pl.lit(" to "), above.cast(pl.String)
+            )
+        )
     )
 
 
