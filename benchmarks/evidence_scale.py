@@ -27,6 +27,7 @@ from trainroute.config import Config
 from trainroute.evaluate import evaluate_panel
 from trainroute.evaluate.design import feature_scale, label_columns
 from trainroute.evaluate.inputs import GroupInput
+from trainroute.evaluate.learning import Learning
 from trainroute.evaluate.posterior import pooled_posterior, target_posteriors
 from trainroute.evaluate.scoring import TargetScores, score_target
 from trainroute.evaluate.statistics import accumulate, target_groups
@@ -64,12 +65,11 @@ def linear_tier(panel: Panel) -> None:
             panel=panel, group=group, split=split, scale=scale, columns=columns, sums=sums, bins=TreeBins(panel, before)
         )
         scores += linear_scores(data)
-    in_threads(target_posteriors, scores)
     pooled_posterior(scores)
 
 
 def linear_scores(data: GroupInput) -> list[TargetScores]:
-    """Predict and score the targets of one group."""
+    """Predict, score and shrink the targets of one group."""
     allowed = np.ones((len(data.targets), len(data.panel.features)), np.bool_)
     rows = test_rows(data.panel, data.group, data.split)
     fits = fit_folds(data.sums, data.split, data.owner, allowed, len(data.panel.features), data.horizon_bars)
@@ -80,7 +80,10 @@ def linear_scores(data: GroupInput) -> list[TargetScores]:
         sides = found.pooled[:, owner == i], found.local[:, owner == i]
         return score_target(data.targets[i], data.outcome(rows, i), rows, *sides, found.local_trained, steps)
 
-    return in_threads(score, range(len(data.targets)))
+    scores = in_threads(score, range(len(data.targets)))
+    learning = Learning.of(data, rows, found.local_trained)
+    in_threads(lambda own: target_posteriors(own, learning, len(data.panel.features)), scores)
+    return scores
 
 
 def whole_evidence(panel: Panel) -> None:
