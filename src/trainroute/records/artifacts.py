@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from trainroute.errors import BrokenPlanError, PlanNotFoundError, TrainrouteError
+from trainroute.errors import BrokenPlanError, EditedPlanError, PlanNotFoundError, TrainrouteError
+from trainroute.logs import LOGGER
 
 HASH_KEY = "content_sha256"
 HASH_DIGITS = 64
@@ -97,6 +98,14 @@ def lines_of(opening: bytes, entries: Iterable[bytes], closing: bytes) -> list[b
     return [opening + b"\n", body, b"\n" + closing] if body else [opening + closing]
 
 
+def chunks_of(opening: bytes, slices: Iterable[bytes], closing: bytes) -> list[bytes]:
+    """Lay out as `lines_of` what comes in slices of several entries, without a second copy of them."""
+    chunks = [opening]
+    for found in slices:
+        chunks += [b"\n" if len(chunks) == 1 else b",\n", found]
+    return [*chunks, closing if len(chunks) == 1 else b"\n" + closing]
+
+
 def read_json_artifact(path: Path, *, require_hash: bool = True) -> dict[str, Any]:
     """Read a JSON artifact and check its content hash.
 
@@ -111,7 +120,7 @@ def read_json_artifact(path: Path, *, require_hash: bool = True) -> dict[str, An
     return {key: msgspec.json.decode(chunk) for key, chunk in parts.items()}
 
 
-def read_parts(path: Path, *, require_hash: bool = True) -> dict[str, bytes]:
+def read_parts(path: Path, *, require_hash: bool = True, allow_edited: bool = False) -> dict[str, bytes]:
     """Read a JSON artifact as the canonical bytes of each top-level member but the hash, which is checked.
 
     Raises
@@ -121,14 +130,20 @@ def read_parts(path: Path, *, require_hash: bool = True) -> dict[str, bytes]:
     BrokenPlanError
         As `read_json_artifact`.
     """
-    parts, recorded = read_parts_and_hash(path)
+    parts, recorded = read_parts_and_hash(path, allow_edited=allow_edited)
     if recorded is None and require_hash:
         raise no_hash(path)
     return parts
 
 
-def read_parts_and_hash(path: Path) -> tuple[dict[str, bytes], str | None]:
-    """Read as `read_parts`, and return the hash that was recorded and found right; None where there is none."""
+def read_parts_and_hash(path: Path, *, allow_edited: bool = False) -> tuple[dict[str, bytes], str | None]:
+    """Read as `read_parts`, and return the hash that was recorded; None where there is none.
+
+    Raises
+    ------
+    EditedPlanError
+        If the content is another than that of the hash, unless ``allow_edited``: then a warning says so.
+    """
     data = _bytes_of(path)
     try:
         raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
@@ -142,8 +157,21 @@ def read_parts_and_hash(path: Path) -> tuple[dict[str, bytes], str | None]:
         return parts, recorded
     canonical = _canonical_parts(path, raw)
     if recorded is not None and recorded != _id_of(canonical):
-        raise BrokenPlanError(f"{path}: its content does not match its {HASH_KEY}: edited or corrupted; write it again")
+        refuse_edited(f"{path}: its content does not match its {HASH_KEY}: edited or corrupted", allowed=allow_edited)
     return canonical, recorded
+
+
+def refuse_edited(said: str, *, allowed: bool) -> None:
+    """Refuse a file that is not what was written, or say so in a warning where that is allowed.
+
+    Raises
+    ------
+    EditedPlanError
+        If it is not allowed.
+    """
+    if not allowed:
+        raise EditedPlanError(f"{said}; write it again, or give --allow-edited to use it as it is")
+    LOGGER.warning("%s; used as it is (--allow-edited)", said)
 
 
 def no_hash(path: Path) -> BrokenPlanError:

@@ -14,10 +14,11 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from trainroute.errors import BrokenPlanError, CandidatesError, PlanNotFoundError, one_line
-from trainroute.records.artifacts import atomic, lines_of, read_parts, write_parts
+from trainroute.records.artifacts import atomic, chunks_of, read_parts, write_parts
 from trainroute.records.candidates import CANDIDATES_SCHEMA_VERSION, COLUMNS, Candidates
 from trainroute.records.candidates_checks import validate_candidates
 from trainroute.records.candidates_text import columns_of_csv, columns_of_rows, flattened
+from trainroute.records.frames import encoded, json_text
 
 __all__ = ["TableFormat", "find_candidates", "read_candidates", "validate_candidates", "write_candidates"]
 
@@ -165,9 +166,8 @@ def _write_json(candidates: Candidates, frame: pl.DataFrame, path: Path, table: 
         "metrics_snapshot": candidates.snapshot,
         "content_hash": candidates.content_hash,
     }
-    rows = frame.select(sorted(frame.columns)).select(pl.struct(pl.all()).struct.json_encode()).to_series()
     parts = {
         "metadata": [msgspec.json.encode(metadata, order="sorted")],
-        "candidates": lines_of(b"[", (row.encode() for row in rows), b"]"),
+        "candidates": chunks_of(b"[", encoded(frame, json_text(frame.columns)), b"]"),
     }
     atomic(path, lambda file: write_parts(file, parts))

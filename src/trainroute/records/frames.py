@@ -1,6 +1,6 @@
 """One definition of a nested record: the msgspec type says what the Polars columns and the JSON look like."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import StrEnum
 from types import NoneType
 from typing import get_args, get_type_hints
@@ -8,6 +8,11 @@ from typing import get_args, get_type_hints
 import polars as pl
 
 from trainroute.records.plan import Record
+
+SLICE_ROWS = 16_384
+"""Rows that are written as text at once: some ten megabytes, whatever the size of the table."""
+
+_AT_ONCE = 4
 
 _SCALARS: dict[object, pl.DataType] = {
     str: pl.String(),
@@ -41,6 +46,26 @@ def json_text(columns: Iterable[str]) -> pl.Expr:
 def json_string(column: str) -> pl.Expr:
     """Return each row's text as a JSON string."""
     return pl.struct(pl.col(column).alias("k")).struct.json_encode().str.slice(len('{"k":')).str.head(-1)
+
+
+def encoded(frame: pl.DataFrame, line: pl.Expr) -> Iterator[bytes]:
+    """Write a table as text, one line per row, in slices; the lines of a slice stand apart by a comma and a line feed.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+    line : polars.Expr
+        The text of one row.
+    """
+    text = line.str.join(",\n").cast(pl.Binary)
+    return collected([part.lazy().select(text) for part in frame.iter_slices(SLICE_ROWS)])
+
+
+def collected(texts: Sequence[pl.LazyFrame]) -> Iterator[bytes]:
+    """Compute texts, each a frame of one binary value, a few at once and in their order."""
+    for start in range(0, len(texts), _AT_ONCE):
+        for found in pl.collect_all(texts[start : start + _AT_ONCE]):
+            yield found.item()
 
 
 def _dtype(hint: object) -> pl.DataType:
