@@ -1,0 +1,192 @@
+"""The single changes worth trying for one pair: each metric across each threshold, each threshold across each value.
+
+A route can change only where a numeric rule answers otherwise, or at the edge of the experimental lane; so the values
+just across are all that need be tried. Words and switches have no distance and are tried as they are.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import floor
+from typing import Any, Literal
+
+import polars as pl
+
+from trainroute.config.override import flat_settings
+from trainroute.config.schema import RoutingConfig
+from trainroute.records.candidates import DECIMALS
+from trainroute.records.routing import pooled_score_on_symbol, score_column
+from trainroute.records.vocabulary import LeakageStatus, Mode, RouteState, StabilityCategory, Task, TaskGroup
+from trainroute.route.between import choice_checks, serving_checks
+from trainroute.route.checks import Cause, Check
+from trainroute.route.experimental import lane_score
+from trainroute.route.facts import Facts
+from trainroute.route.rules import checks_of
+
+Side = Literal["pooled", "local"]
+Value = float | str | bool
+STEP = 10**-DECIMALS
+_LANE_KEY = "routing.experimental.max_fraction_symbols_per_target"
+_SWITCHES: dict[str, tuple[Value, ...]] = {
+    "routing.block_on_leakage": (False, True),
+    "routing.enable_experimental_lane": (False, True),
+    "routing.evidence.use_shrunk_score": (False, True),
+    "routing.both_strong_behavior": ("ROUTE_BOTH", "PREFER_CS", "PREFER_SYMBOL", "PREFER_BETTER"),
+}
+_PARTS: tuple[Callable[[Check], pl.Expr], ...] = (lambda c: c.value, lambda c: c.threshold, lambda c: c.passes)
+_BETTER = {"stability": StabilityCategory.STABLE.value, "leakage_status": LeakageStatus.SAFE.value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A value to try: of a metric of one side, or (side None) of a config key."""
+
+    side: Side | None
+    name: str
+    before: Value
+    after: Value
+
+    @property
+    def change(self) -> float | None:
+        """The step from before to after; None between words."""
+        if isinstance(self.before, str | bool) or isinstance(self.after, str | bool):
+            return None
+        return round(self.after - self.before, DECIMALS)
+
+
+def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: str) -> tuple[list[Trial], list[Trial]]:
+    """Return what to try: values of metrics, and values of config keys.
+
+    Parameters
+    ----------
+    facts : Facts
+        Of one target.
+    config : RoutingConfig
+    pairs : polars.DataFrame
+        Its symbols, decided.
+    symbol : str
+    """
+    own = pairs.filter(pl.col("symbol") == symbol)
+    compared = _compared(facts, config, symbol)
+    edges = _lane_edges(pairs, own, config, facts.provided)
+    metrics = [*_metric_trials(compared, edges), *_word_trials(facts, symbol)]
+    return metrics, list(_threshold_trials(compared, config, facts, pairs, own))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compared:
+    """A numeric rule with the value of this pair (or of its pool) and the threshold that holds for it."""
+
+    side: Side
+    check: Check
+    value: float
+    threshold: float
+    passed: bool
+
+    def value_across(self) -> float:
+        """Return the nearest value for which the rule answers otherwise."""
+        step = 1 if isinstance(self.value, int) else STEP
+        strict = self.check.relation == ">"
+        if self.passed:
+            return self.threshold if strict else self.threshold - step
+        return self.threshold + step if strict else self.threshold
+
+    def threshold_across(self, before: float) -> float:
+        """Return the nearest setting for which the rule answers otherwise; ``before`` is what is set.
+
+        What is set and what holds differ by the margin of hysteresis.
+        """
+        strict = self.check.relation == ">"
+        if isinstance(before, int):
+            return floor(self.value) + 1 if self.passed else floor(self.value)
+        across = self.value + (0 if strict else STEP) if self.passed else self.value - (STEP if strict else 0)
+        return before + across - self.threshold
+
+
+def _compared(facts: Facts, config: RoutingConfig, symbol: str) -> list[_Compared]:
+    known = facts.provided
+    local = [*checks_of(Mode.SYMBOL, config, known), *serving_checks(config, known), *choice_checks(config, known)]
+    sides: list[tuple[Side, pl.DataFrame, list[Check]]] = [
+        ("pooled", facts.pooled, checks_of(Mode.CROSS_SECTIONAL, config, known)),
+        ("local", facts.pairs.filter(pl.col("symbol") == symbol), local),
+    ]
+    found = []
+    for side, frame, checks in sides:
+        numeric = [check for check in checks if check.margin is not None and not check.skipped]
+        rows = [frame.select(part(check).alias(str(n)) for n, check in enumerate(numeric)).row(0) for part in _PARTS]
+        for check, value, threshold, passed in zip(numeric, *rows, strict=True):
+            if value is not None:
+                found.append(_Compared(side=side, check=check, value=value, threshold=threshold, passed=passed))
+    return found
+
+
+def _lane_edges(pairs: pl.DataFrame, own: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> list[float]:
+    """Return the scores between which the experimental lane ends, if the pair stands in its queue."""
+    kept = pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY
+    full = (pl.col("blocked_by") == Cause.LANE_FULL).fill_null(value=False)
+    if not own.select(kept | full).item():
+        return []
+    score = lane_score(score_column(config, provided), pooled_score_on_symbol(config, provided))
+    edges = pairs.select(pl.when(kept).then(score).min().alias("last"), pl.when(full).then(score).max().alias("first"))
+    return [edge for edge in edges.row(0) if edge is not None]
+
+
+def _metric_trials(compared: Sequence[_Compared], edges: Sequence[float]) -> Iterator[Trial]:
+    for rule in compared:
+        places = [rule.value_across()]
+        if rule.check.cause is Cause.SCORE:
+            places += [edge + side * STEP for edge in edges for side in (-1, 0, 1)]
+        for place in places:
+            after = int(place) if isinstance(rule.value, int) else round(place, DECIMALS)
+            if rule.check.column is not None and after != rule.value and _possible(after, rule.check.column):
+                yield Trial(side=rule.side, name=rule.check.column, before=rule.value, after=after)
+
+
+def _possible(value: float, column: str) -> bool:
+    """Whether a metric can have a value: none is negative, scores and probabilities end at 1."""
+    return value >= 0 and (value <= 1 or not ("score" in column or column.startswith("p_")))
+
+
+def _word_trials(facts: Facts, symbol: str) -> Iterator[Trial]:
+    """Try the best word where there is another one."""
+    own = facts.pairs.filter(pl.col("symbol") == symbol)
+    sides: tuple[tuple[Side, pl.DataFrame], ...] = (("pooled", facts.pooled), ("local", own))
+    for side, frame in sides:
+        for column, best in _BETTER.items():
+            now = frame[column].item()
+            if now != best:
+                yield Trial(side=side, name=column, before=now, after=best)
+
+
+def _threshold_trials(
+    compared: Sequence[_Compared], config: RoutingConfig, facts: Facts, pairs: pl.DataFrame, own: pl.DataFrame
+) -> Iterator[Trial]:
+    settings = flat_settings(config.model_dump(mode="json"), "routing")
+    task = facts.pooled["task_type"].item()
+    tried: list[tuple[str, Value]] = [(key, after) for key, values in _SWITCHES.items() for after in values]
+    tried += [(_LANE_KEY, share) for share in _lane_shares(pairs, own)]
+    for rule in compared:
+        for key in _keys(rule.check.key, settings, task):
+            across = rule.threshold_across(settings[key])
+            tried.append((key, across if isinstance(across, int) else round(across, DECIMALS)))
+    for key, after in dict.fromkeys(tried):
+        if after != settings[key]:
+            yield Trial(side=None, name=key, before=settings[key], after=after)
+
+
+def _lane_shares(pairs: pl.DataFrame, own: pl.DataFrame) -> list[float]:
+    """Return the fractions of a target's symbols at which the lane has one place more, one less, or none."""
+    kept = int((pairs["route"] == RouteState.ROUTE_EXPERIMENTAL_ONLY).sum())
+    if own["route"].item() == RouteState.ROUTE_EXPERIMENTAL_ONLY:
+        return [0.0, *(round(places / pairs.height, 9) for places in range(1, kept))]
+    if own["blocked_by"].item() == Cause.LANE_FULL:
+        full = int((pairs["blocked_by"] == Cause.LANE_FULL).sum())
+        return [round(places / pairs.height, 9) for places in range(kept + 1, kept + full + 1)]
+    return []
+
+
+def _keys(key: str | None, settings: Mapping[str, Any], task: str | None) -> list[str]:
+    """Return the key that holds a threshold: of the target's task, where it is given per task."""
+    if key is None or key in settings:
+        return [] if key is None else [key]
+    groups = [TaskGroup.REGRESSION if task == Task.REGRESSION else TaskGroup.CLASSIFICATION]
+    return [f"{key}.{group.value}" for group in (groups if task is not None else TaskGroup)]
