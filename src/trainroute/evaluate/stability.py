@@ -6,7 +6,9 @@
    Kendall tau of the importances over their union. 0 is chance, 1 is equal.
 3. Evidence of change is predictive: the correlation that the ridge model of one span has with the labels of the next
    varies by more than its sampling error, and somewhere is surely less than half of its mean (`changed`).
-4. `classify` applies the rules of SPEC section 4 in order. Without evidence of change nothing is DRIFTING or DIVERGED.
+4. `classify` applies the rules of SPEC section 4 in order. UNKNOWN also unless more than half of the snapshots select
+   anything: two that agree say little where three find nothing. Without evidence of change nothing is DRIFTING or
+   DIVERGED, and with it nothing is STABLE.
 
 References
 ----------
@@ -171,6 +173,8 @@ def classify(
     mean_overlap, std_overlap = _mean_std(overlap)
     mean_tau, std_tau = _mean_std(tau)
     undecided = _uninformative(overlap, pairs, stack.present, rules.stable_overlap_min)
+    selecting = (signs.any(2) & stack.present).sum(0)
+    few = 2 * selecting <= stack.present.sum(0)
     found = []
     for h, history in enumerate(histories):
         own = Stability(
@@ -182,7 +186,7 @@ def classify(
             n_snapshots=len(history),
         )
         enough = len(history) >= rules.min_snapshots_for_stability and np.isfinite(own.mean_overlap)
-        if enough and not undecided[h]:
+        if enough and not (undecided[h] or few[h]):
             own = replace(own, category=_category(own, change=bool(change[h]), rules=rules))
         found.append(own)
     return found
@@ -218,10 +222,9 @@ class _Stack:
 
 def _category(found: Stability, *, change: bool, rules: StabilityClassification) -> StabilityCategory:
     steady = found.std_overlap <= rules.max_std_overlap and not found.std_tau > rules.max_std_tau
-    if steady and _reaches(found, rules.stable_overlap_min, rules.stable_tau_min):
-        return StabilityCategory.STABLE
     if not change:
-        return StabilityCategory.UNKNOWN
+        stable = steady and _reaches(found, rules.stable_overlap_min, rules.stable_tau_min)
+        return StabilityCategory.STABLE if stable else StabilityCategory.UNKNOWN
     if steady and _reaches(found, rules.drifting_overlap_min, rules.drifting_tau_min):
         return StabilityCategory.DRIFTING
     return StabilityCategory.DIVERGED

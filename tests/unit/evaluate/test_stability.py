@@ -143,3 +143,15 @@ def test_a_reversing_relation_shows_change() -> None:
     spans = [moments(rng, beta if i != 3 else -beta) for i in range(5)]
     mask = Mask(features=np.arange(4), columns=np.arange(1))
     assert changed(spans, np.full((5, 1), 200.0), (mask,))[0, 0]
+
+
+def test_two_selections_among_empty_ones_are_no_evidence_of_stability() -> None:
+    weak = importances(f0=0.01)
+    mostly_empty = [snapshot(BASE if i < 2 else weak, i) for i in range(5)]
+    assert classified(mostly_empty, change=False).category is Category.UNKNOWN
+    mostly_full = [snapshot(weak if i < 2 else BASE, i) for i in range(5)]
+    assert classified(mostly_full, change=False).category is Category.STABLE
+
+
+def test_nothing_is_stable_against_evidence_of_change() -> None:
+    assert classified([snapshot(BASE, i) for i in range(4)], change=True).category is Category.DRIFTING
