@@ -21,8 +21,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import chi2
+from scipy.special import chdtrc, ndtri
 
 from trainroute.config.schema import StabilityClassification
 from trainroute.evaluate.linear import Mask, path_correlation, ridge_path
@@ -137,7 +136,7 @@ def changed(spans: Sequence[Moments], windows: Floats, groups: tuple[Mask, ...])
     z = _fisher(r)
     mean = (weight * z).sum(0) / np.maximum(weight.sum(0), 1e-12)
     q = (weight * (z - mean) ** 2).sum(0)
-    unlikely = chi2.sf(q, max(len(r) - 1, 1)) < CHANGE_SIGNIFICANCE
+    unlikely = chdtrc(max(len(r) - 1, 1), q) < CHANGE_SIGNIFICANCE
     reach = -ndtri(CHANGE_SIGNIFICANCE) / np.sqrt(np.maximum(weight, 1e-12))
     fails = ((z + reach) < 0.5 * mean).any(0)
     found: NDArray[np.bool_] = unlikely & fails

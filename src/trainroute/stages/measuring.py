@@ -7,9 +7,10 @@ from typing import Self
 
 import polars as pl
 
+from trainroute import evaluate
 from trainroute.config import Config
 from trainroute.errors import CandidatesError, UnknownNameError, UsageError
-from trainroute.evaluate import Evidence, cached_evidence, evaluate_panel, evidence_key, write_evidence
+from trainroute.evaluate import Evidence, cached_evidence, evidence_key, write_evidence
 from trainroute.logs import LOGGER
 from trainroute.panel import Panel, data_fingerprint, load_panel
 from trainroute.progress import Progress, SilentProgress
@@ -110,7 +111,7 @@ def measure(
             features=choice.features,
             progress=progress,
         )
-        evidence = evaluate_panel(
+        evidence = evaluate.evaluate_panel(
             panel,
             config,
             data_dir=data_dir,

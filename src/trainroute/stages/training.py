@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from trainroute import evaluate
 from trainroute.config import Config
-from trainroute.evaluate import safe_features
 from trainroute.families import FamilySelection
 from trainroute.logs import LOGGER
 from trainroute.panel import Panel, data_fingerprint, load_panel
@@ -33,16 +33,21 @@ def train_by_plan(
     families: FamilySelection | None,
     targets: Sequence[str] | None,
     symbols: Sequence[str] | None,
+    allow_stale: bool = False,
+    allow_edited: bool = False,
     progress: Progress | None = None,
 ) -> tuple[TrainingPlan, TrainingOutcome]:
     """Train the selected jobs of the plan in a directory, if it fits the settings, the data and what lies beside it.
+
+    With ``allow_stale`` a plan that does not fit is trained by all the same, with ``allow_edited`` one that is not what
+    was written; warnings say what is ignored.
 
     Raises
     ------
     BrokenPlanError, StalePlanError
         If it cannot be trusted, or was made from something else.
     """
-    plan = _fresh_plan(plan_dir, config, data_dir)
+    plan = _fresh_plan(plan_dir, config, data_dir, allow_stale=allow_stale, allow_edited=allow_edited)
     outcome = train_planned(
         plan,
         None,
@@ -57,12 +62,14 @@ def train_by_plan(
     return plan, outcome
 
 
-def _fresh_plan(plan_dir: Path, config: Config, data_dir: Path) -> TrainingPlan:
-    plan = load_training_plan(plan_dir)
-    now = replace(inputs_beside(plan_dir), config_hash=config.config_hash)
+def _fresh_plan(
+    plan_dir: Path, config: Config, data_dir: Path, *, allow_stale: bool, allow_edited: bool
+) -> TrainingPlan:
+    plan = load_training_plan(plan_dir, allow_edited=allow_edited)
+    now = inputs_beside(plan_dir, config, allow_edited=allow_edited)
     if plan.jobs and plan.metadata.data_fingerprint is not None:
-        now = replace(now, data_fingerprint=data_fingerprint(data_dir, plan.metadata.symbols))
-    for problem in require_fresh(plan, now):
+        now = replace(now, data_fingerprint=data_fingerprint(data_dir, plan.metadata.fingerprinted_symbols))
+    for problem in require_fresh(plan, now, allow_stale=allow_stale):
         LOGGER.warning("%s", problem.message)
     return plan
 
@@ -95,7 +102,7 @@ def train_planned(
     if panel is None:
         panel = _panel_of(plan, config, data_dir, symbols=plan.metadata.symbols, progress=progress)
     if _unchecked(plan):
-        plan = with_feature_sets(plan, safe_features(panel, config, data_dir=data_dir, progress=progress))
+        plan = with_feature_sets(plan, evaluate.safe_features(panel, config, data_dir=data_dir, progress=progress))
     return train_plan(
         plan,
         panel,
@@ -150,7 +157,7 @@ def train_without_plan(
         For a target its own families, and the only features that it may use.
     progress : Progress, optional
     """
-    safe = safe_features(panel, config, data_dir=data_dir, progress=progress)
+    safe = evaluate.safe_features(panel, config, data_dir=data_dir, progress=progress)
     plan = unplanned_jobs(
         panel,
         config,
