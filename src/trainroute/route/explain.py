@@ -1,66 +1,45 @@
-"""Why one (target, symbol) is routed so: every rule in order, with value, threshold and distance.
+"""Why one (target, symbol) is routed so: every rule in order, what is trained, and the nearest change of its route.
 
 The plan holds the evidence and the settings that it was made by, so nothing but the plan is needed; and the rules
-are the same expressions that made it.
+are the same expressions that made it. For more than one pair see `trainroute.route.survey`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import polars as pl
 
 from trainroute.records.routing import CrossSectionalDecision, RoutingPlan, SymbolDecision, SymbolScores
 from trainroute.records.vocabulary import Mode
-from trainroute.route.checks import Check, Level
-from trainroute.route.facts import with_target
+from trainroute.route.between import choice_checks, serving_checks
+from trainroute.route.flip import Flip, flips_of
+from trainroute.route.outcomes import RuleOutcome, outcomes_of, rule_lines
+from trainroute.route.pool import trained_models
+from trainroute.route.recorded import facts_of_plan
 from trainroute.route.rules import checks_of
 
-
-@dataclass(frozen=True, kw_only=True)
-class RuleOutcome:
-    """One rule applied to one side.
-
-    Attributes
-    ----------
-    level : str
-        ``GATE``, or the state that it is a condition of.
-    rule : str
-        What is compared.
-    value : float, str or None
-        None where there is no evidence.
-    relation, threshold
-        What the value had to be, e.g. ``≥`` and 0.53.
-    distance : float or None
-        Value minus threshold where both are numbers.
-    passed : bool
-        True also for a rule that is switched off or skipped.
-    skipped : bool
-        The candidates do not have the column.
-    """
-
-    level: str
-    rule: str
-    value: float | str | None
-    relation: str
-    threshold: float | str
-    distance: float | None
-    passed: bool
-    skipped: bool
-
-    def line(self) -> str:
-        """Write the rule as one line."""
-        wanted = f"{self.relation} {self.threshold}"
-        if self.skipped:
-            return f"skip {self.rule}: not provided ({wanted})"
-        value = "none" if self.value is None else self.value
-        compared = f"({wanted})" if isinstance(self.threshold, str) else wanted
-        distance = "" if self.distance is None else f" ({self.distance:+g})"
-        return f"{'pass' if self.passed else 'FAIL'} {self.rule}: {value} {compared}{distance}"
+_FLIPS_SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Everything behind the decision on one (target, symbol)."""
+    """Everything behind the decision on one (target, symbol).
+
+    Attributes
+    ----------
+    target, symbol : str
+    decision : SymbolDecision
+    cross_sectional : CrossSectionalDecision
+    pooled_rules, local_rules, between_rules : tuple of RuleOutcome
+        The rules of the two sides, and those between them, in the order in which they apply.
+    trained : tuple of str
+        The models that serve the pair.
+    not_trained : str or None
+        Why a model that the route names, or any at all, is not trained.
+    flips : tuple of Flip
+        The single changes that give the pair another route, the nearest first.
+    """
 
     target: str
     symbol: str
@@ -68,6 +47,20 @@ class Explanation:
     cross_sectional: CrossSectionalDecision
     pooled_rules: tuple[RuleOutcome, ...]
     local_rules: tuple[RuleOutcome, ...]
+    between_rules: tuple[RuleOutcome, ...]
+    trained: tuple[str, ...]
+    not_trained: str | None
+    flips: tuple[Flip, ...]
+
+    @property
+    def nearest_metric_flip(self) -> Flip | None:
+        """The smallest relative change of one metric that changes the route."""
+        return next((flip for flip in self.flips if flip.kind == "metric"), None)
+
+    @property
+    def nearest_threshold_flip(self) -> Flip | None:
+        """The smallest relative change of one threshold that changes the route."""
+        return next((flip for flip in self.flips if flip.kind == "threshold"), None)
 
     def lines(self) -> list[str]:
         """Write the explanation as plain lines of text."""
@@ -75,19 +68,50 @@ class Explanation:
         return [
             f"{self.target} · {self.symbol}: {own.route.value}",
             *(f"  {reason}" for reason in own.reasons),
+            f"  trained: {' and '.join(self.trained) or 'nothing'}",
+            *([] if self.not_trained is None else [f"  {self.not_trained}"]),
             "",
             f"pooled side: {pooled.state.value}, {_score_line(pooled)}",
             _on_symbol(own),
             *(f"  {reason}" for reason in pooled.reasons),
-            *_rule_lines(self.pooled_rules),
+            *rule_lines(self.pooled_rules),
             "",
             f"local side: {own.local_state.value}, {_score_line(own.scores)}",
-            *_rule_lines(self.local_rules),
+            *rule_lines(self.local_rules),
+            "",
+            "between the two sides",
+            *rule_lines(self.between_rules),
+            "",
+            *self._flip_lines(),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the explanation as plain builtins, for JSON."""
+        nearest = {"metric": self.nearest_metric_flip, "threshold": self.nearest_threshold_flip}
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain | {"nearest_flip": msgspec.to_builtins(nearest)}
+
+    def _flip_lines(self) -> list[str]:
+        if not self.flips:
+            return ["no single change gives another route"]
+        nearest = [flip for flip in (self.nearest_metric_flip, self.nearest_threshold_flip) if flip is not None]
+        others = [flip for flip in self.flips if flip not in nearest][: _FLIPS_SHOWN - len(nearest)]
+        more = len(self.flips) - len(nearest) - len(others)
+        return [
+            "nearest flip: what alone gives another route",
+            *(f"  {flip.line()}" for flip in (*nearest, *others)),
+            *([f"  … {more} more"] if more else []),
         ]
 
 
 def explain(plan: RoutingPlan, target: str, symbol: str) -> Explanation:
     """Explain one decision of a plan.
+
+    Parameters
+    ----------
+    plan : RoutingPlan
+        With all symbols of the target.
+    target, symbol : str
 
     Raises
     ------
@@ -95,55 +119,22 @@ def explain(plan: RoutingPlan, target: str, symbol: str) -> Explanation:
         If the plan does not have the target or the symbol.
     """
     decision, own = plan.symbol_decision(target, symbol), plan.cross_sectional(target)
-    pooled = plan.pooled.filter(pl.col("target") == target)
-    chosen = (pl.col("target") == target) & (pl.col("symbol") == symbol)
-    pair = plan.pairs.filter(chosen).select("target", "symbol", "scores", "evidence").unnest("scores", "evidence")
-    known = frozenset(plan.metadata.columns_provided)
-    sides = {Mode.CROSS_SECTIONAL: pooled, Mode.SYMBOL: with_target(pair, pooled)}
-    rules = {side: _outcomes(frame, checks_of(side, plan.routing, known)) for side, frame in sides.items()}
+    facts, config = facts_of_plan(plan, [target]), plan.routing
+    pair, known = facts.pairs.filter(pl.col("symbol") == symbol), facts.provided
+    trained, not_trained = trained_models(plan, target, symbol)
+    between = [*serving_checks(config, known), *choice_checks(config, known)]
     return Explanation(
         target=target,
         symbol=symbol,
         decision=decision,
         cross_sectional=own,
-        pooled_rules=rules[Mode.CROSS_SECTIONAL],
-        local_rules=rules[Mode.SYMBOL],
+        pooled_rules=outcomes_of(facts.pooled, checks_of(Mode.CROSS_SECTIONAL, config, known)),
+        local_rules=outcomes_of(pair, checks_of(Mode.SYMBOL, config, known)),
+        between_rules=outcomes_of(pair, between),
+        trained=trained,
+        not_trained=not_trained,
+        flips=flips_of(facts, config, symbol),
     )
-
-
-def _outcomes(frame: pl.DataFrame, checks: Sequence[Check]) -> tuple[RuleOutcome, ...]:
-    columns = [
-        expression.alias(f"{number}.{part}")
-        for number, check in enumerate(checks)
-        for part, expression in {
-            "value": check.value,
-            "threshold": check.threshold,
-            "passed": check.passes,
-            "distance": check.distance,
-        }.items()
-    ]
-    row = frame.select(columns).row(0, named=True)
-    return tuple(
-        RuleOutcome(
-            level=check.level.value,
-            rule=check.label,
-            value=row[f"{number}.value"],
-            relation=check.relation,
-            threshold=row[f"{number}.threshold"],
-            distance=row[f"{number}.distance"],
-            passed=row[f"{number}.passed"],
-            skipped=check.skipped,
-        )
-        for number, check in enumerate(checks)
-    )
-
-
-def _rule_lines(rules: Sequence[RuleOutcome]) -> list[str]:
-    lines = []
-    for level in Level:
-        title = "must hold" if level is Level.GATE else f"for {level.value}"
-        lines += [f"  {title}:", *(f"    {rule.line()}" for rule in rules if rule.level == level.value)]
-    return lines
 
 
 def _score_line(side: CrossSectionalDecision | SymbolScores) -> str:

@@ -1,0 +1,61 @@
+"""Which models a decision really gets: a pool that no symbol may teach trains nothing, whatever the route says."""
+
+import polars as pl
+
+from trainroute.records.plan import NO_POOL
+from trainroute.records.routing import RoutingPlan, teaches_pool, trains_local, trains_pooled
+from trainroute.records.vocabulary import LeakageStatus, RouteState
+
+
+def trained_models(plan: RoutingPlan, target: str, symbol: str) -> tuple[tuple[str, ...], str | None]:
+    """Return the models that serve a pair, and why one that its route names is not trained.
+
+    Returns
+    -------
+    trained : tuple of str
+        In words: the pooled model with the number of its teachers, the model of the symbol's own.
+    not_trained : str or None
+    """
+    of_target = plan.pairs.filter(pl.col("target") == target)
+    own = of_target.filter(pl.col("symbol") == symbol)
+    local, pooled, cause = own.select(trains_local(), trains_pooled().alias("pooled"), "blocked_by").row(0)
+    teachers = of_target.filter(teaches_pool(plan.routing, plan.planning)).height
+    trained = (["the pooled model, taught by " + _symbols(teachers)] if pooled and teachers else []) + (
+        ["a model of its own"] if local else []
+    )
+    if pooled and not teachers:
+        return tuple(trained), f"not trained: {NO_POOL} ({', '.join(_kept_out(of_target, plan))})"
+    return tuple(trained), None if trained else f"not trained: blocked, {cause}"
+
+
+def without_pool(plan: RoutingPlan, pairs: pl.DataFrame) -> int:
+    """Count the pairs that are routed to a pool that no symbol may teach; ``pairs`` are some of the plan's."""
+    taught = plan.pairs.filter(teaches_pool(plan.routing, plan.planning)).select("target").unique()
+    return pairs.filter(trains_pooled()).join(taught, on="target", how="anti").height
+
+
+def _symbols(count: int) -> str:
+    return "1 symbol" if count == 1 else f"{count} symbols"
+
+
+def _kept_out(pairs: pl.DataFrame, plan: RoutingPlan) -> list[str]:
+    """Count the symbols of a target that may not teach its pool, by why."""
+    evidence, least = pl.col("evidence").struct, plan.routing.min_sample_size.symbol
+    leaked = pl.lit(value=False)
+    if plan.routing.block_on_leakage:
+        leaked = evidence.field("leakage_status") == LeakageStatus.BLOCKED
+    empty = (evidence.field("sample_size") <= 0).fill_null(value=False)
+    short = ~(evidence.field("sample_size") >= least).fill_null(value=False)
+    local = pl.col("route") == RouteState.ROUTE_SYMBOL_SPECIFIC
+    why = (
+        pl.when(leaked)
+        .then(pl.lit("with leakage BLOCKED"))
+        .when(empty)
+        .then(pl.lit("without rows"))
+        .when(short & pl.lit(not plan.planning.short_symbols_teach_pool))
+        .then(pl.lit(f"of fewer than {least} rows (planning.short_symbols_teach_pool is off)"))
+        .when(local & pl.lit(not plan.planning.local_symbols_teach_pool))
+        .then(pl.lit("routed to a model of their own (planning.local_symbols_teach_pool is off)"))
+    )
+    counted = pairs.select(why=why).drop_nulls().group_by("why").len().sort("why")
+    return [f"{_symbols(int(count))} {text}" for text, count in counted.iter_rows()]

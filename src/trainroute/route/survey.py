@@ -1,0 +1,151 @@
+"""Why many pairs are routed so: of a target, of a symbol, or all that are blocked, with counts per reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from trainroute.errors import UnknownNameError
+from trainroute.records.plan import NO_POOL
+from trainroute.records.routing import CrossSectionalDecision, RoutingPlan
+from trainroute.records.vocabulary import Mode, RouteState
+from trainroute.route.outcomes import RuleOutcome, outcomes_of, rule_lines
+from trainroute.route.pool import without_pool
+from trainroute.route.recorded import facts_of_plan
+from trainroute.route.rules import checks_of
+
+SHOWN = 20
+"""How many pairs a survey lists unless it is asked for another number."""
+
+_NEAR = ("strong_score", "strong_p_skill", "min_score", "min_p_skill", "experimental_score", "experimental_p_skill")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Survey:
+    """What was decided for many pairs.
+
+    Attributes
+    ----------
+    title : str
+    routes : dict of str to int
+        Pairs by route.
+    blocked : dict of str to int
+        Blocked pairs by cause, most first.
+    pairs : polars.DataFrame
+        ``target, symbol, route, cs_state, local_state, blocked_by, nearest`` (the local rule of score or evidence that
+        is nearest to its threshold), ``distance`` (value minus threshold), ``reason``; the nearest first.
+    without_pool : int
+        Pairs that are routed to a pool that no symbol may teach, so that the model is not trained.
+    pooled : CrossSectionalDecision or None
+        The pooled side, where the survey is of one target.
+    pooled_rules : tuple of RuleOutcome
+    """
+
+    title: str
+    routes: Mapping[str, int]
+    blocked: Mapping[str, int]
+    pairs: pl.DataFrame
+    without_pool: int = 0
+    pooled: CrossSectionalDecision | None = None
+    pooled_rules: tuple[RuleOutcome, ...] = ()
+
+    def lines(self, limit: int = SHOWN) -> list[str]:
+        """Write counts first, then at most ``limit`` pairs, as plain lines of text."""
+        lines = [f"{self.title}: {self.pairs.height} pairs"]
+        lines += [f"  {count} {route}" for route, count in self.routes.items() if count]
+        if self.without_pool:
+            lines.append(f"not trained: {self.without_pool} of them are routed to {NO_POOL}")
+        lines += ["", "why blocked", *(f"  {n} {cause}" for cause, n in self.blocked.items())] if self.blocked else []
+        if self.pooled is not None:
+            lines += ["", f"pooled side: {self.pooled.state.value}", *(f"  {text}" for text in self.pooled.reasons)]
+            lines += rule_lines(self.pooled_rules)
+        lines += ["", "pairs, nearest to a threshold first"]
+        lines += [_pair_line(row) for row in self.pairs.head(limit).iter_rows(named=True)]
+        more = self.pairs.height - limit
+        return [*lines, f"  … {more} more"] if more > 0 else lines
+
+    def to_dict(self, limit: int = SHOWN) -> dict[str, Any]:
+        """Return the survey as plain builtins, with at most ``limit`` pairs, for JSON."""
+        return {
+            "title": self.title,
+            "total_pairs": self.pairs.height,
+            "routes": dict(self.routes),
+            "blocked": dict(self.blocked),
+            "without_pool": self.without_pool,
+            "pooled": msgspec.to_builtins(self.pooled),
+            "pooled_rules": msgspec.to_builtins(self.pooled_rules),
+            "pairs": self.pairs.head(limit).to_dicts(),
+        }
+
+
+def survey(plan: RoutingPlan, *, target: str | None = None, symbol: str | None = None, blocked: bool = False) -> Survey:
+    """Look at the decisions of a target, of a symbol, or of all pairs.
+
+    Parameters
+    ----------
+    plan : RoutingPlan
+    target, symbol : str, optional
+        Only these.
+    blocked : bool
+        Only the pairs that are blocked.
+
+    Raises
+    ------
+    UnknownNameError
+        If the plan does not have the target or the symbol.
+    """
+    chosen = plan.pairs
+    if target is not None:
+        own = plan.cross_sectional(target)
+        chosen = chosen.filter(pl.col("target") == target)
+    if symbol is not None:
+        if symbol not in chosen["symbol"]:
+            raise UnknownNameError("symbol", symbol, chosen["symbol"].unique().to_list())
+        chosen = chosen.filter(pl.col("symbol") == symbol)
+    if blocked:
+        chosen = chosen.filter(pl.col("route") == RouteState.ROUTE_BLOCKED)
+    counted = dict(chosen.group_by("route").len().iter_rows())
+    causes = chosen["blocked_by"].drop_nulls().value_counts().sort(["count", "blocked_by"], descending=[True, False])
+    rules: tuple[RuleOutcome, ...] = ()
+    if target is not None:
+        facts = facts_of_plan(plan, [target])
+        rules = outcomes_of(facts.pooled, checks_of(Mode.CROSS_SECTIONAL, plan.routing, facts.provided))
+    names = [name for name in (target, symbol, "blocked" if blocked else None) if name is not None]
+    return Survey(
+        title=" · ".join(names) or "all",
+        routes={route.value: int(counted.get(route.value, 0)) for route in RouteState},
+        blocked=dict(causes.iter_rows()),
+        pairs=_listed(chosen),
+        without_pool=without_pool(plan, chosen),
+        pooled=own if target is not None else None,
+        pooled_rules=rules,
+    )
+
+
+def _listed(pairs: pl.DataFrame) -> pl.DataFrame:
+    size = {name: pl.col("margins").struct.field(name).abs() for name in _NEAR}
+    least = pl.min_horizontal(size.values())
+    nearest = pl.coalesce(pl.when(value == least).then(pl.lit(name)) for name, value in size.items())
+    distance = pl.coalesce(
+        pl.when(value == least).then(pl.col("margins").struct.field(name)) for name, value in size.items()
+    )
+    return pairs.select(
+        "target",
+        "symbol",
+        "route",
+        "cs_state",
+        "local_state",
+        "blocked_by",
+        nearest=nearest,
+        distance=distance,
+        reason=pl.col("reasons").list.first(),
+    ).sort(pl.col("distance").abs(), "target", "symbol", nulls_last=True)
+
+
+def _pair_line(row: Mapping[str, Any]) -> str:
+    near = "" if row["nearest"] is None else f"; nearest: {row['nearest']} {row['distance']:+g}"
+    cause = "" if row["blocked_by"] is None else f" ({row['blocked_by']})"
+    states = f"pooled {row['cs_state']}, local {row['local_state']}"
+    return f"  {row['target']} · {row['symbol']}: {row['route']}{cause}; {states}{near}"
