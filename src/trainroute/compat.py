@@ -8,18 +8,20 @@ from typing import Any
 import polars as pl
 
 from trainroute import pipeline
-from trainroute.errors import PlanError, UsageError
+from trainroute.errors import UsageError
 from trainroute.evaluate import read_feature_sets
 from trainroute.families import select_families
 from trainroute.logs import ensure_logging
 from trainroute.panel import load_panel
 from trainroute.plan import Severity, compare_plans, load_training_plan, problems_beside, validate_plan
+from trainroute.records.measured_data import read_measured_data
 from trainroute.records.names import file_names
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan
 from trainroute.report.tables import print_plan
 from trainroute.stages import (
+    METRICS,
     ROUTING_PLAN,
     TRAINING_PLAN,
     MetricsAggregator,
@@ -49,9 +51,8 @@ def generate_routing_plan_after_feature_selection(
 ) -> RoutingPlan:
     """Route, and plan, what a measurement left in an output directory.
 
-    The plans carry the commit of the measurement. The training plan carries the content hash of the data too, if the
-    training plan that it replaces was made of the same measurement and has the same symbols; else, as of a part of
-    the symbols no hash was recorded, a change of the data cannot be noticed.
+    The plans carry the commit of the measurement, and the training plan the content hash of all data that were
+    measured: it is stale once these change, also where it decides on a part of the symbols.
 
     Parameters
     ----------
@@ -85,23 +86,15 @@ def generate_routing_plan_after_feature_selection(
     )
     if generate_training_plan:
         generator = TrainingPlanGenerator(routing, families, config, feature_sets=read_feature_sets(output_dir))
+        data = read_measured_data(output_dir / METRICS, measured.snapshot)
         generator.generate_training_plan(
             output_dir / TRAINING_PLAN,
-            data_fingerprint=_recorded_fingerprint(output_dir / TRAINING_PLAN, routing),
+            data_fingerprint=None if data is None else data.data_fingerprint,
+            data_symbols=None if data is None else data.symbols,
             routing_plan_path=ROUTING_PLAN / "routing_plan.json",
             git_commit=commit,
         )
     return routing
-
-
-def _recorded_fingerprint(plan_dir: Path, routing: RoutingPlan) -> str | None:
-    """Return the hash of the data that the plan in a directory records for the same measurement and symbols."""
-    try:
-        before = load_training_plan(plan_dir).metadata
-    except PlanError:  # it is to be replaced, so that it may be absent or broken
-        return None
-    same = before.metrics_snapshot == routing.metadata.metrics_snapshot and before.symbols == routing.symbols
-    return before.data_fingerprint if same else None
 
 
 def load_routing_plan(routing_plan_dir: Path | str) -> RoutingPlan:

@@ -9,6 +9,7 @@ TrainrouteError                   exit code 1
 ├── PlanError                     exit code 2: a routing or training plan
 │   ├── PlanNotFoundError         no plan where one was asked for
 │   ├── BrokenPlanError           unreadable, truncated, of an unknown version, or edited
+│   │   └── EditedPlanError       whole and readable, but not what was written
 │   └── StalePlanError            made from other data, candidates or config
 ├── EvidenceError                 nothing could be measured, so no plan can be written
 ├── MissingLibraryError           an optional library is not installed
@@ -76,6 +77,10 @@ class PlanNotFoundError(PlanError):
 
 class BrokenPlanError(PlanError):
     """A plan that exists and cannot be trusted: unreadable, truncated, edited, of an unknown version."""
+
+
+class EditedPlanError(BrokenPlanError):
+    """A plan whose content does not match its own hash or identity; ``--allow-edited`` reads it all the same."""
 
 
 class StalePlanError(PlanError):

@@ -53,12 +53,12 @@ def validate(*, plan: PlanOptions = PLAN, data_dir: Path | None = None, program:
         problems = problems_beside(directory, loaded, config=config)
     else:
         names, metadata = data_names(data_dir, config.data), loaded.metadata
-        comparable = metadata.data_fingerprint is not None and names.symbols.issuperset(metadata.symbols)
+        comparable = metadata.data_fingerprint is not None and names.symbols.issuperset(metadata.fingerprinted_symbols)
         problems = problems_beside(
             directory,
             loaded,
             config=config,
-            data_fingerprint=data_fingerprint(data_dir, metadata.symbols) if comparable else None,
+            data_fingerprint=data_fingerprint(data_dir, metadata.fingerprinted_symbols) if comparable else None,
             data_targets=names.targets,
             data_symbols=names.symbols,
         )

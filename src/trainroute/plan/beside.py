@@ -5,17 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainroute.config import Config
+from trainroute.errors import EditedPlanError
 from trainroute.plan.legacy import is_legacy_plan
 from trainroute.plan.problem import Problem, Severity
 from trainroute.plan.staleness import ROUTING_PLAN_DIR, inputs_beside, output_of
 from trainroute.plan.validate import validate_plan
+from trainroute.records.pins import unmatched_pins
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan, routing_plan_file
 
 
-def routing_plan_beside(plan_dir: Path) -> RoutingPlan | None:
+def routing_plan_beside(plan_dir: Path, *, allow_edited: bool = False) -> RoutingPlan | None:
     """Return the routing plan in the output directory of a training plan, or None where there is none.
+
+    With ``allow_edited`` one that was edited is read too.
 
     Raises
     ------
@@ -23,7 +27,7 @@ def routing_plan_beside(plan_dir: Path) -> RoutingPlan | None:
         If there is one and it cannot be trusted.
     """
     path = routing_plan_file(output_of(plan_dir) / ROUTING_PLAN_DIR)
-    return read_routing_plan(path) if path.is_file() else None
+    return read_routing_plan(path, allow_edited=allow_edited) if path.is_file() else None
 
 
 def problems_beside(
@@ -37,21 +41,31 @@ def problems_beside(
 ) -> list[Problem]:
     """Return what is wrong with the plan in a directory, against what lies beside it and what is known besides.
 
-    What should lie beside it and does not is a warning: a plan that was copied alone cannot be checked against it.
+    What should lie beside it and does not is a warning: a plan that was copied alone cannot be checked against it. A
+    pin that means no pair is one too. An edited routing plan is an error, and all the rest is said all the same.
 
     Raises
     ------
     BrokenPlanError, CandidatesError
-        If a routing plan or a candidates table lies beside it and cannot be trusted.
+        If a routing plan or a candidates table lies beside it and cannot be read.
     """
-    now = replace(inputs_beside(plan_dir), data_fingerprint=data_fingerprint)
-    if config is not None:
-        now = replace(now, config_hash=config.config_hash)
-    routing = routing_plan_beside(plan_dir)
-    found = validate_plan(plan, routing=routing, now=now, data_targets=data_targets, data_symbols=data_symbols)
+    found = []
+    try:
+        routing = routing_plan_beside(plan_dir)
+    except EditedPlanError as error:
+        found.append(Problem(severity=Severity.ERROR, kind="edited", message=str(error)))
+        routing = routing_plan_beside(plan_dir, allow_edited=True)
+    now = replace(inputs_beside(plan_dir, config, allow_edited=bool(found)), data_fingerprint=data_fingerprint)
+    found += validate_plan(plan, routing=routing, now=now, data_targets=data_targets, data_symbols=data_symbols)
+    for name in [] if routing is None else unmatched_pins(routing.routing.pins, routing.pairs):
+        text = f"{name} means no (target, symbol) of the routing plan"
+        found.append(Problem(severity=Severity.WARNING, kind="pin", message=text))
     lacking = [] if routing is not None else ["routing plan"]
     lacking += [] if now.metrics_snapshot is not None else ["routing candidates"]
     if lacking and not is_legacy_plan(plan):
         text = f"no {' and no '.join(lacking)} under {output_of(plan_dir)} to compare the plan with"
+        found.append(Problem(severity=Severity.WARNING, kind="not checked", message=text))
+    if plan.metadata.data_fingerprint is None and not is_legacy_plan(plan):
+        text = "data: the plan records no data_fingerprint, so a change of the data cannot be noticed"
         found.append(Problem(severity=Severity.WARNING, kind="not checked", message=text))
     return found

@@ -40,6 +40,7 @@ def build_training_plan(
     families: Sequence[str],
     feature_sets: Mapping[str, FeatureSet],
     data_fingerprint: str | None,
+    data_symbols: Sequence[str] | None = None,
     run_id: str,
     generated_at: str,
     git_commit: str | None,
@@ -59,6 +60,8 @@ def build_training_plan(
         pass the leak checks at training time.
     data_fingerprint : str or None
         Content hash of the data behind the decisions; None where the candidates came from elsewhere.
+    data_symbols : sequence of str, optional
+        The symbols that it covers, where these are not those of the routing plan.
     run_id, generated_at, git_commit, routing_plan_path : str
         Volatile metadata; no part of the plan's identity.
 
@@ -98,6 +101,7 @@ def build_training_plan(
         total_jobs=len(jobs),
         model_families=tuple(family.name for family in asked),
         plan_id=plan_id,
+        data_symbols=None if data_symbols is None else tuple(data_symbols),
     )
     summary = _summary(jobs, routing, _pairs_without_pool(table, routing))
     return TrainingPlan(metadata=metadata, feature_sets=sets, jobs=jobs, summary=summary)

@@ -50,24 +50,32 @@ def find_training_plan_dir(output_dir: Path | None, given: Path | None) -> Path 
     return None
 
 
-def load_training_plan(directory: Path | str) -> TrainingPlan:
+def load_training_plan(directory: Path | str, *, allow_edited: bool = False) -> TrainingPlan:
     """Read the plan in a directory (or a plan's JSON file given by its path).
+
+    Parameters
+    ----------
+    directory : Path or str
+    allow_edited : bool
+        Read a plan too whose content is not what was written; a warning says so.
 
     Raises
     ------
     PlanNotFoundError
         If the directory does not exist.
     BrokenPlanError
-        If it holds no plan, or one that is empty, truncated, edited, of an unknown version or against its schema.
+        If it holds no plan, or one that is empty, truncated, of an unknown version or against its schema.
+    EditedPlanError
+        If its content does not match its ``content_sha256`` or ``plan_id``.
     """
     path = _file(Path(directory))
-    parts, recorded = read_parts_and_hash(path)
+    parts, recorded = read_parts_and_hash(path, allow_edited=allow_edited)
     if is_legacy(parts):
         logger.warning("%s: a plan without schema_version and plan_id; staleness and edits cannot be checked", path)
         return read_legacy(parts, path)
     if recorded is None:
         raise no_hash(path)
-    return decode_plan(parts, path)
+    return decode_plan(parts, path, allow_edited=allow_edited)
 
 
 def _file(directory: Path) -> Path:

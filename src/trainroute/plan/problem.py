@@ -13,7 +13,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing wrong. ``kind``: stale, routing, family, data, features, code version or not checked."""
+    """One thing wrong.
+
+    ``kind``: edited, stale, routing, family, data, features, pin, code version or not checked.
+    """
 
     severity: Severity
     kind: str

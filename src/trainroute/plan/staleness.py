@@ -1,32 +1,44 @@
 """Whether a plan still fits what it was made from: by content, never by file time.
 
-`recorded_inputs` is what a plan says it was made from; `inputs_beside` reads what lies beside it now; the caller adds
-what only it knows (settings, data). What differs is named.
+`recorded_inputs` is what a plan says it was made from; `inputs_beside` reads what lies beside it now, with the settings
+in force; the caller adds what only it knows (the data). What differs is named, settings key by key.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainroute.errors import StalePlanError
+from trainroute.config import Config
+from trainroute.config.pins import expired
+from trainroute.errors import StalePlanError, bounded
 from trainroute.plan.legacy import is_legacy_plan
 from trainroute.plan.problem import Problem, Severity
-from trainroute.provenance import code_version
+from trainroute.provenance import code_version, utc_now
 from trainroute.records.candidates_io import find_candidates, read_candidates
 from trainroute.records.plan import TrainingPlan
-from trainroute.records.routing_io import JSON_NAME, read_routing_metadata
+from trainroute.records.routing import PolicyConfig
+from trainroute.records.routing_io import JSON_NAME, read_routing_origin
 
 ROUTING_PLAN_DIR = Path("METRICS/routing_plan")
+_WRITTEN = ("dump_plan_as", "dump_candidates_as")
+_KEYS_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanInputs:
-    """What a plan is made from; None: not known, so not compared."""
+    """What a plan is made from; None: not known, so not compared.
+
+    ``changed_settings`` names the keys that differ from those that the routing plan records, with both values;
+    ``expired_pins`` the pins in force that have expired.
+    """
 
     routing_plan_id: str | None = None
     metrics_snapshot: str | None = None
     config_hash: str | None = None
     data_fingerprint: str | None = None
     code_version: str | None = None
+    changed_settings: tuple[str, ...] = ()
+    expired_pins: tuple[str, ...] = ()
 
 
 _MEANING = {
@@ -42,8 +54,16 @@ def output_of(plan_dir: Path) -> Path:
     return plan_dir.resolve().parent.parent
 
 
-def inputs_beside(plan_dir: Path) -> PlanInputs:
+def inputs_beside(plan_dir: Path, config: Config | None = None, *, allow_edited: bool = False) -> PlanInputs:
     """Read the inputs that lie in the output directory of a plan (``<output>/globals/training_plan``).
+
+    Parameters
+    ----------
+    plan_dir : Path
+    config : Config, optional
+        The settings in force.
+    allow_edited : bool
+        Read a routing plan too that was edited.
 
     Raises
     ------
@@ -52,13 +72,29 @@ def inputs_beside(plan_dir: Path) -> PlanInputs:
     """
     output = output_of(plan_dir)
     inputs = PlanInputs(code_version=code_version())
+    if config is not None:
+        gone = expired(config.routing.pins, utc_now())
+        inputs = replace(inputs, config_hash=config.config_hash, expired_pins=tuple(gone))
     if (output / ROUTING_PLAN_DIR / JSON_NAME).exists():
-        found = read_routing_metadata(output / ROUTING_PLAN_DIR)
+        found, policy = read_routing_origin(output / ROUTING_PLAN_DIR, allow_edited=allow_edited)
         inputs = replace(inputs, routing_plan_id=found.plan_id)
+        if config is not None:
+            inputs = replace(inputs, changed_settings=changed_settings(policy, config))
     table = find_candidates(output / ROUTING_PLAN_DIR.parent)
     if table is not None:
         inputs = replace(inputs, metrics_snapshot=read_candidates(table).snapshot)
     return inputs
+
+
+def changed_settings(policy: PolicyConfig, config: Config) -> tuple[str, ...]:
+    """Name each key whose value differs between the settings that a routing plan records and those in force."""
+    before = _flat({"routing": policy.routing, "planning": policy.planning})
+    after = _flat(
+        {"routing": config.routing.model_dump(mode="json"), "planning": config.planning.model_dump(mode="json")}
+    )
+    decides = sorted(key for key in before.keys() | after.keys() if not key.endswith(_WRITTEN))
+    differ = [key for key in decides if before.get(key) != after.get(key)]
+    return tuple(f"{key} was {before.get(key, 'not there')}, is {after.get(key, 'not there')}" for key in differ)
 
 
 def changes_since(plan: TrainingPlan, now: PlanInputs) -> list[Problem]:
@@ -73,16 +109,27 @@ def changes_since(plan: TrainingPlan, now: PlanInputs) -> list[Problem]:
     for name, meaning in _MEANING.items():
         was, present = getattr(made_from, name), getattr(now, name)
         if was is not None and present is not None and was != present:
-            text = f"{meaning} ({name} was {was[:16]}, is {present[:16]})"
-            problems.append(Problem(severity=Severity.ERROR, kind="stale", message=text))
+            keys = bounded(now.changed_settings, limit=_KEYS_SHOWN) if name == "config_hash" else ""
+            said = keys or f"{name} was {was[:16]}, is {present[:16]}"
+            problems.append(Problem(severity=Severity.ERROR, kind="stale", message=f"{meaning} ({said})"))
+    if now.expired_pins and now.config_hash == made_from.config_hash:
+        text = f"{bounded(now.expired_pins)}: decide again without it"
+        problems.append(Problem(severity=Severity.ERROR, kind="stale", message=text))
     if now.code_version is not None and now.code_version != made_from.code_version:
         text = f"made by trainroute {made_from.code_version}, this is {now.code_version}"
         problems.append(Problem(severity=Severity.WARNING, kind="code version", message=text))
     return problems
 
 
-def require_fresh(plan: TrainingPlan, now: PlanInputs) -> list[Problem]:
+def require_fresh(plan: TrainingPlan, now: PlanInputs, *, allow_stale: bool = False) -> list[Problem]:
     """Refuse a stale plan; return the warnings.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    now : PlanInputs
+    allow_stale : bool
+        Return what is stale as warnings too, instead of refusing.
 
     Raises
     ------
@@ -90,13 +137,14 @@ def require_fresh(plan: TrainingPlan, now: PlanInputs) -> list[Problem]:
         If the routing plan, the candidates, the settings or the data changed since; the message says which.
     """
     problems = changes_since(plan, now)
-    stale = [problem.message for problem in problems if problem.severity is Severity.ERROR]
-    if stale:
+    stale = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if stale and not allow_stale:
         raise StalePlanError(
-            f"training plan {plan.metadata.plan_id} is stale: {'; '.join(stale)}; make the plan again with "
-            "'trainroute run --skip-training'"
+            f"training plan {plan.metadata.plan_id} is stale: {'; '.join(problem.message for problem in stale)}; make "
+            "the plan again with 'trainroute run --skip-training', or give --allow-stale to train by it all the same"
         )
-    return problems
+    ignored = [replace(problem, severity=Severity.WARNING, message=f"ignored: {problem.message}") for problem in stale]
+    return ignored + [problem for problem in problems if problem.severity is Severity.WARNING]
 
 
 def recorded_inputs(plan: TrainingPlan) -> PlanInputs:
@@ -109,3 +157,17 @@ def recorded_inputs(plan: TrainingPlan) -> PlanInputs:
         data_fingerprint=meta.data_fingerprint,
         code_version=meta.code_version,
     )
+
+
+def _flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Return the leaves of nested settings by their dotted keys; lists are leaves, but of pins."""
+    leaves: dict[str, object] = {}
+    for name, value in settings.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping) and value:
+            leaves |= _flat(value, f"{key}.")
+        elif key == "routing.pins" and isinstance(value, list | tuple):
+            leaves |= {f"{key}.{number}": pin for number, pin in enumerate(value, start=1)}
+        else:
+            leaves[key] = value
+    return leaves

@@ -4,7 +4,8 @@
 2. Every job has a decision that asks for it, and every such decision has its job (`_against_routing`).
 3. Families exist; targets and symbols are in the data; feature sets are in the plan.
 
-Schema, hashes and ids were checked when the plan was read (`trainroute.plan.load`).
+Schema, hashes and ids were checked when the plan was read (`trainroute.plan.load`). A decision that a budget left
+without its job is no problem: the plan lists it (`trainroute.plan.budget`).
 """
 
 from collections.abc import Collection, Iterable

@@ -99,7 +99,11 @@ class FeatureSet(Record, frozen=True, kw_only=True):
 
 
 class TrainingPlanMetadata(Record, frozen=True, kw_only=True):
-    """Where the plan comes from. ``data_fingerprint`` covers the files of ``symbols``."""
+    """Where the plan comes from.
+
+    ``data_fingerprint`` covers the files of ``data_symbols``: those that were measured, of which the plan may decide on
+    a part; null: of ``symbols``.
+    """
 
     schema_version: int
     generated_at: str
@@ -116,6 +120,12 @@ class TrainingPlanMetadata(Record, frozen=True, kw_only=True):
     total_jobs: int
     model_families: tuple[str, ...]
     plan_id: str
+    data_symbols: tuple[str, ...] | None = None
+
+    @property
+    def fingerprinted_symbols(self) -> tuple[str, ...]:
+        """The symbols whose files ``data_fingerprint`` covers."""
+        return self.symbols if self.data_symbols is None else self.data_symbols
 
 
 class TrainingPlanSummary(Record, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from trainroute.errors import BrokenPlanError, bounded
-from trainroute.records.artifacts import canonical_json, lines_of, parts_id
+from trainroute.records.artifacts import canonical_json, lines_of, parts_id, refuse_edited
 from trainroute.records.names import job_ids
 from trainroute.records.plan import (
     PLAN_ID_DIGITS,
@@ -59,14 +59,19 @@ def training_plan_id(
     return parts_id(parts, length=PLAN_ID_DIGITS)
 
 
-def decode_plan(parts: Mapping[str, bytes], path: Path) -> TrainingPlan:
+def decode_plan(parts: Mapping[str, bytes], path: Path, *, allow_edited: bool = False) -> TrainingPlan:
     """Decode the parts of a plan strictly and check that it is whole.
+
+    With ``allow_edited`` jobs may have been changed, added or removed by hand: the plan gets the ``plan_id`` of what
+    it holds, so that nobody takes it for the plan that was written.
 
     Raises
     ------
     BrokenPlanError
-        If a part is missing, a field is unknown or of the wrong type, the version is unknown, ids repeat or do not
-        match their names, or the content does not match its ``plan_id``.
+        If a part is missing, a field is unknown or of the wrong type, the version is unknown, or ids repeat or do not
+        match their names.
+    EditedPlanError
+        If the content does not match its ``plan_id`` or ``total_jobs``, unless ``allow_edited``.
     """
     for key in ("metadata", "summary", "feature_sets", "jobs"):
         if key not in parts:
@@ -82,6 +87,9 @@ def decode_plan(parts: Mapping[str, bytes], path: Path) -> TrainingPlan:
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise BrokenPlanError(f"{path}: does not fit the schema ({error}); write it again") from None
     _check_jobs(plan, path)
+    if plan.metadata.total_jobs != len(plan.jobs):
+        said = f"{path}: total_jobs is {plan.metadata.total_jobs}, but it holds {len(plan.jobs)}: edited"
+        refuse_edited(said, allowed=allow_edited)
     recomputed = training_plan_id(
         jobs=[parts["jobs"]],
         feature_sets=[parts["feature_sets"]],
@@ -89,8 +97,9 @@ def decode_plan(parts: Mapping[str, bytes], path: Path) -> TrainingPlan:
         config_hash=plan.metadata.config_hash,
     )
     if recomputed != plan.metadata.plan_id:
-        raise BrokenPlanError(f"{path}: its jobs do not match its plan_id: edited; write it again")
-    return plan
+        refuse_edited(f"{path}: its jobs do not match its plan_id: edited", allowed=allow_edited)
+    metadata = msgspec.structs.replace(plan.metadata, plan_id=recomputed, total_jobs=len(plan.jobs))
+    return msgspec.structs.replace(plan, metadata=metadata)
 
 
 def check_unique(ids: Sequence[str], path: Path) -> None:
@@ -128,7 +137,3 @@ def _check_jobs(plan: TrainingPlan, path: Path) -> None:
     if ids != expected:
         wrong = next(i for i, job_id in enumerate(expected) if ids[i] != job_id)
         raise BrokenPlanError(f"{path}: job {ids[wrong]!r} should be {expected[wrong]!r} by its names; write it again")
-    if plan.metadata.total_jobs != len(ids):
-        raise BrokenPlanError(
-            f"{path}: total_jobs is {plan.metadata.total_jobs}, but it holds {len(ids)}; write it again"
-        )

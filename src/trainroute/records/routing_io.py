@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from trainroute.config.schema import PlanningConfig, RoutingConfig
 from trainroute.errors import BrokenPlanError, one_line
-from trainroute.records.artifacts import canonical_json, read_parts, write_parts
+from trainroute.records.artifacts import canonical_json, read_parts, refuse_edited, write_parts
 from trainroute.records.directories import recover, replaced_directory
 from trainroute.records.routing import (
     PAIR_SCHEMA,
@@ -82,8 +82,8 @@ def routing_plan_file(path: Path) -> Path:
     return path / JSON_NAME
 
 
-def read_routing_metadata(path: Path) -> RoutingMetadata:
-    """Read only where a routing plan comes from; its content is checked against its hash.
+def read_routing_origin(path: Path, *, allow_edited: bool = False) -> tuple[RoutingMetadata, PolicyConfig]:
+    """Read only where a routing plan comes from, and the settings in force; its content is checked against its hash.
 
     Raises
     ------
@@ -92,10 +92,12 @@ def read_routing_metadata(path: Path) -> RoutingMetadata:
     BrokenPlanError
         If it cannot be trusted.
     """
-    return _metadata(routing_plan_file(path), read_parts(routing_plan_file(path)))
+    path = routing_plan_file(path)
+    parts = read_parts(path, allow_edited=allow_edited)
+    return _identified(parts, path, allow_edited=allow_edited), _policy(parts, path)
 
 
-def read_routing_plan(path: Path, *, targets: Collection[str] | None = None) -> RoutingPlan:
+def read_routing_plan(path: Path, *, targets: Collection[str] | None = None, allow_edited: bool = False) -> RoutingPlan:
     """Read a routing plan, given by its directory or its JSON.
 
     Parameters
@@ -103,27 +105,44 @@ def read_routing_plan(path: Path, *, targets: Collection[str] | None = None) -> 
     path : Path
     targets : collection of str, optional
         Decode only the decisions on these targets; the whole file is checked all the same.
+    allow_edited : bool
+        Read a plan too whose content is not what was written; it gets the ``plan_id`` of what it holds.
 
     Raises
     ------
     PlanNotFoundError
         If it does not exist.
     BrokenPlanError
-        If it is truncated, edited, of an unknown version, or does not fit its schema.
+        If it is truncated, of an unknown version, or does not fit its schema.
+    EditedPlanError
+        If its content does not match its ``content_sha256`` or ``plan_id``.
     """
     path = routing_plan_file(path)
-    parts = read_parts(path)
-    metadata = _metadata(path, parts)
-    if metadata.plan_id != decisions_id(metadata.config_hash, [parts.get("targets", b"{}")]):
-        raise BrokenPlanError(f"{path}: its decisions do not match its plan_id: edited; write it again")
+    parts = read_parts(path, allow_edited=allow_edited)
+    metadata, policy = _identified(parts, path, allow_edited=allow_edited), _policy(parts, path)
     try:
-        policy = msgspec.json.decode(parts.get("config", b""), type=PolicyConfig)
         routing = RoutingConfig.model_validate(policy.routing)
         planning = PlanningConfig.model_validate(policy.planning)
         pooled, pairs = _frames(parts.get("targets", b""), targets)
     except (msgspec.DecodeError, msgspec.ValidationError, ValidationError, UnicodeDecodeError) as error:
         raise BrokenPlanError(f"{path}: does not fit the schema ({one_line(error)}); write it again") from None
     return RoutingPlan(metadata=metadata, routing=routing, planning=planning, pooled=pooled, pairs=pairs)
+
+
+def _identified(parts: Mapping[str, bytes], path: Path, *, allow_edited: bool) -> RoutingMetadata:
+    """Decode the metadata, with the ``plan_id`` of the decisions that are there."""
+    metadata = _metadata(path, parts)
+    plan_id = decisions_id(metadata.config_hash, [parts.get("targets", b"{}")])
+    if metadata.plan_id != plan_id:
+        refuse_edited(f"{path}: its decisions do not match its plan_id: edited", allowed=allow_edited)
+    return msgspec.structs.replace(metadata, plan_id=plan_id)
+
+
+def _policy(parts: Mapping[str, bytes], path: Path) -> PolicyConfig:
+    try:
+        return msgspec.json.decode(parts.get("config", b""), type=PolicyConfig)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise BrokenPlanError(f"{path}: config does not fit the schema ({one_line(error)}); write it again") from None
 
 
 def _metadata(path: Path, parts: Mapping[str, bytes]) -> RoutingMetadata:

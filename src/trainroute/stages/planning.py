@@ -16,11 +16,13 @@ from trainroute.provenance import git_commit, utc_now
 from trainroute.provenance import run_id as new_run_id
 from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import validate_candidates
+from trainroute.records.measured_data import write_measured_data
+from trainroute.records.pins import unmatched_pins
 from trainroute.records.plan import NO_POOL, FeatureSet, TrainingPlan
 from trainroute.records.routing import RoutingPlan
-from trainroute.records.routing_io import write_routing_plan
+from trainroute.records.routing_io import read_routing_plan, routing_plan_file, write_routing_plan
 from trainroute.route import build_routing_plan
-from trainroute.stages.common import ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
+from trainroute.stages.common import METRICS, ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
 
 
 class TrainingRouter:
@@ -37,13 +39,22 @@ class TrainingRouter:
         self.config = as_config(config)
 
     def route(
-        self, candidates: Candidates | pl.DataFrame, *, generated_at: str | None = None, git_commit: str | None = None
+        self,
+        candidates: Candidates | pl.DataFrame,
+        *,
+        generated_at: str | None = None,
+        git_commit: str | None = None,
+        previous: RoutingPlan | None = None,
     ) -> RoutingPlan:
-        """Decide the route of every (target, symbol)."""
+        """Decide the route of every (target, symbol); ``previous`` is the plan that hysteresis holds on to."""
         if not isinstance(candidates, Candidates):
             candidates = validate_candidates(candidates, "the candidates")
         return build_routing_plan(
-            candidates, self.config, generated_at=generated_at or utc_now(), git_commit=git_commit
+            candidates,
+            self.config,
+            generated_at=generated_at or utc_now(),
+            git_commit=git_commit,
+            previous=previous,
         )
 
     def generate_routing_plan(
@@ -57,9 +68,20 @@ class TrainingRouter:
         """Decide, and write ``routing_plan.{json,yaml,md}`` into ``output_dir``.
 
         Where the candidates are a part of the table that lies in ``METRICS``, ``cut_from`` is that table: the plan is
-        stale once it changes.
+        stale once it changes. With ``routing.hysteresis`` the plan that lies in ``output_dir`` is held on to.
+
+        Raises
+        ------
+        ConfigError
+            If a pin has expired, or two contradict each other. One that means no pair is a warning.
+        BrokenPlanError
+            If hysteresis is on and the plan in ``output_dir`` cannot be trusted.
         """
-        plan = self.route(routing_candidates, git_commit=git_commit)
+        there = routing_plan_file(Path(output_dir))
+        on = self.config.routing.hysteresis.on and there.is_file()
+        plan = self.route(routing_candidates, git_commit=git_commit, previous=read_routing_plan(there) if on else None)
+        for name in unmatched_pins(plan.routing.pins, plan.pairs):
+            LOGGER.warning("routing.pins: %s means no (target, symbol) of the candidates", name)
         if cut_from is not None:
             plan = replace(plan, metadata=structs.replace(plan.metadata, metrics_snapshot=cut_from.snapshot))
         path = write_routing_plan(plan, Path(output_dir))
@@ -100,6 +122,7 @@ class TrainingPlanGenerator:
         output_dir: Path | str,
         *,
         data_fingerprint: str | None = None,
+        data_symbols: Sequence[str] | None = None,
         routing_plan_path: Path | str | None = None,
         run_id: str | None = None,
         git_commit: str | None = None,
@@ -112,6 +135,7 @@ class TrainingPlanGenerator:
             families=self.model_families,
             feature_sets=self.feature_sets,
             data_fingerprint=data_fingerprint,
+            data_symbols=data_symbols,
             run_id=run_id or new_run_id(generated_at),
             generated_at=generated_at,
             git_commit=git_commit,
@@ -148,10 +172,19 @@ def plan_candidates(
     """
     commit = git_commit()
     routing = TrainingRouter(config).generate_routing_plan(candidates, output_dir / ROUTING_PLAN, git_commit=commit)
+    fingerprint = None
+    if data_dir is not None:
+        fingerprint = data_fingerprint(data_dir, routing.symbols)
+        write_measured_data(
+            output_dir / METRICS,
+            metrics_snapshot=routing.metadata.metrics_snapshot,
+            data_fingerprint=fingerprint,
+            symbols=routing.symbols,
+        )
     generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets)
     plan = generator.generate_training_plan(
         output_dir / TRAINING_PLAN,
-        data_fingerprint=None if data_dir is None else data_fingerprint(data_dir, routing.symbols),
+        data_fingerprint=fingerprint,
         routing_plan_path=ROUTING_PLAN / "routing_plan.json",
         git_commit=commit,
     )

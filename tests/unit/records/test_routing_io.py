@@ -15,7 +15,7 @@ from trainroute.records import yaml_text
 from trainroute.records.artifacts import read_json_artifact, write_json_artifact
 from trainroute.records.candidates_io import validate_candidates
 from trainroute.records.routing import RoutingPlan
-from trainroute.records.routing_io import read_routing_metadata, read_routing_plan, write_routing_plan
+from trainroute.records.routing_io import read_routing_origin, read_routing_plan, write_routing_plan
 from trainroute.route import build_routing_plan
 
 NAMES = ["AAPL", "a/b", "é", 'quote"', "sep\u2028", "del\x7f", "😀", "", "n\nl"]
@@ -43,7 +43,7 @@ def test_write_then_read_is_identity(plan: RoutingPlan, tmp_path: Path) -> None:
         assert back.pairs.equals(plan.pairs)
         assert back.pooled.equals(plan.pooled)
         assert back.targets_part == plan.targets_part
-    assert read_routing_metadata(tmp_path / "routing_plan") == plan.metadata
+    assert read_routing_origin(tmp_path / "routing_plan")[0] == plan.metadata
 
 
 def test_some_targets_only(plan: RoutingPlan, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_edited_truncated_and_absent(plan: RoutingPlan, tmp_path: Path) -> None:
         read_routing_plan(path)
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(BrokenPlanError, match="cannot be read as JSON"):
-        read_routing_metadata(path)
+        read_routing_origin(path)
     with pytest.raises(PlanNotFoundError):
         read_routing_plan(tmp_path / "absent")
 

@@ -72,14 +72,16 @@ def test_a_plan_of_a_part_of_a_measurement_is_not_born_stale(measured: Path, tab
 
 
 @pytest.mark.usefixtures("quiet_logger")
-def test_the_hash_of_the_data_is_passed_on_for_the_same_symbols(measured: Path) -> None:
+def test_the_hash_of_all_measured_data_is_passed_on_to_a_plan_of_some_symbols(measured: Path) -> None:
     output = measured / "results"
     generate_routing_plan_after_feature_selection(output, TARGETS[:1], SYMBOLS, model_families=["LightGBM"])
     metadata = load_training_plan(output / "globals/training_plan").metadata
     assert metadata.data_fingerprint == data_fingerprint(measured / "data", SYMBOLS)
     assert metadata.git_commit == "abc"
     generate_routing_plan_after_feature_selection(output, TARGETS, SYMBOLS[:1], model_families=["LightGBM"])
-    assert load_training_plan(output / "globals/training_plan").metadata.data_fingerprint is None
+    part = load_training_plan(output / "globals/training_plan").metadata
+    assert (part.symbols, part.fingerprinted_symbols) == (tuple(SYMBOLS[:1]), tuple(SYMBOLS))
+    assert part.data_fingerprint == metadata.data_fingerprint
 
 
 def test_validate_lists_names_that_are_not_in_the_data(measured: Path, program: Callable[..., Any]) -> None:
