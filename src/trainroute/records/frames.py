@@ -9,10 +9,10 @@ import polars as pl
 
 from trainroute.records.plan import Record
 
-SLICE_ROWS = 16_384
-"""Rows that are written as text at once: some ten megabytes, whatever the size of the table."""
+SLICE_ROWS = 2048
+"""Rows that are written as text at once: some two megabytes, which a next slice uses again."""
 
-_AT_ONCE = 4
+_AT_ONCE = 2
 
 _SCALARS: dict[object, pl.DataType] = {
     str: pl.String(),
