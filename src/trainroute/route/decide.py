@@ -5,10 +5,8 @@
 3. A symbol leaves the service of the pool on evidence only (`taken_out`).
 4. `route_of` reads the table; `pinned` gives people's pins their way; `capped` enforces the limit of the
    experimental lane.
-5. Every decision gets its reasons and its distance to each threshold.
+5. Every decision gets its reasons and its distance to each threshold (`explained_pairs`).
 """
-
-from collections.abc import Sequence
 
 import polars as pl
 
@@ -17,29 +15,26 @@ from trainroute.config.pins import require_unexpired
 from trainroute.config.schema import RoutingConfig
 from trainroute.provenance import code_version
 from trainroute.records.candidates import Candidates
-from trainroute.records.frames import nested
 from trainroute.records.routing import (
     PAIR_SCHEMA,
     POOLED_SCHEMA,
     ROUTING_PLAN_SCHEMA_VERSION,
     RoutingMetadata,
     RoutingPlan,
-    SampleEvidence,
-    SymbolScores,
     identified,
     pooled_score_on_symbol,
     score_column,
 )
-from trainroute.records.vocabulary import LeakageStatus, Mode, RouteState, SignalState, StabilityCategory
-from trainroute.route.between import choice_checks, serving_checks, taken_out
-from trainroute.route.checks import Check
+from trainroute.records.vocabulary import Mode, RouteState, SignalState
+from trainroute.route.between import serving_checks, taken_out
 from trainroute.route.experimental import capped
 from trainroute.route.facts import Facts, facts_of
-from trainroute.route.hysteresis import basis_of, held_sentence, remembered
-from trainroute.route.pins import lift_sentence, lifted, pinned
-from trainroute.route.rules import checks_of, not_provided, strict_checks_of
-from trainroute.route.states import cause_of, sentence_of, state_of
-from trainroute.route.table import route_of, why_of
+from trainroute.route.hysteresis import basis_of, remembered
+from trainroute.route.pins import lifted, pinned
+from trainroute.route.reasons import explained_pairs, explained_pooled
+from trainroute.route.rules import checks_of
+from trainroute.route.states import cause_of, state_of
+from trainroute.route.table import route_of
 
 
 def build_routing_plan(
@@ -73,8 +68,8 @@ def build_routing_plan(
     before = basis_of(previous, config_hash=config.config_hash, metrics_snapshot=candidates.snapshot)
     facts = remembered(facts_of(candidates, config.routing), before)
     pooled, pairs = routed(facts, config.routing)
-    pooled = _explained_pooled(pooled, config.routing, facts.provided)
-    pairs = _explained_pairs(pairs, config.routing, facts.provided)
+    pooled = explained_pooled(pooled, config.routing, facts.provided)
+    pairs = explained_pairs(pairs, config.routing, facts.provided)
     metadata = RoutingMetadata(
         schema_version=ROUTING_PLAN_SCHEMA_VERSION,
         generated_at=generated_at,
@@ -105,7 +100,7 @@ def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFr
         The pooled facts with ``state``, and ``state_by_rules`` without what a pin lifted.
     pairs : polars.DataFrame
         The facts of the pairs with ``cs_state, local_state, route, blocked_by``, and what the reasons are made of:
-        ``target_state, target_score, out`` (why the pool does not serve the symbol), ``why``.
+        ``target_state, target_score, out`` (why the pool does not serve the symbol), ``over`` (why the lane is full).
     """
     provided = facts.provided
     pooled = facts.pooled.with_columns(state=state_of(checks_of(Mode.CROSS_SECTIONAL, config, provided)))
@@ -121,69 +116,8 @@ def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFr
     states = (pl.col("cs_state"), pl.col("local_state"))
     pairs = pairs.with_columns(
         route=route_of(*states, config, compared=compared),
-        why=why_of(*states, config, compared=compared),
     )
     blocked = pl.col("route") == RouteState.ROUTE_BLOCKED
     pairs = pairs.with_columns(blocked_by=pl.when(blocked).then(cause_of(checks)))
     pairs = pinned(pairs.with_columns(state_by_rules="local_state"), config)
     return lifted(pooled, pairs), capped(pairs, config, local_score=score, pooled_score=on_symbol)
-
-
-def _explained_pooled(pooled: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
-    checks = checks_of(Mode.CROSS_SECTIONAL, config, provided)
-    strict, by_rules = strict_checks_of(Mode.CROSS_SECTIONAL, config, provided), pl.col("state_by_rules")
-    notes = [*_notes("pooled", not_provided(config, provided)), _unknowns("pooled")]
-    return pooled.with_columns(
-        margins=_margins(checks),
-        reasons=_reasons(
-            lift_sentence(),
-            sentence_of(checks, by_rules, "pooled"),
-            held_sentence(checks, strict, by_rules, "pooled"),
-            *notes,
-        ),
-    )
-
-
-def _explained_pairs(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
-    checks = checks_of(Mode.SYMBOL, config, provided)
-    missing = (*not_provided(config, provided), *(n for n in ("p_cs_skill", "p_local_better") if n not in provided))
-    why = pl.coalesce("pin_why", "why")
-    route = pl.concat_str(pl.col("route").str.strip_prefix("ROUTE_"), pl.lit(": "), why)
-    strict, by_rules = strict_checks_of(Mode.SYMBOL, config, provided), pl.col("state_by_rules")
-    local, held = sentence_of(checks, by_rules, "local"), held_sentence(checks, strict, by_rules, "local")
-    notes = [*_notes("local", missing), _unknowns("local")]
-    between = [*serving_checks(config, provided), *choice_checks(config, provided)]
-    return pairs.with_columns(
-        nested(SymbolScores, "scores"),
-        nested(SampleEvidence, "evidence"),
-        margins=_margins([*checks, *between]),
-        reasons=_reasons(route, _pooled_sentence(), local, held, *notes),
-    )
-
-
-def _pooled_sentence() -> pl.Expr:
-    state = pl.concat_str(pl.lit("pooled "), pl.col("target_state"))
-    out = pl.concat_str(state, pl.lit(", but not for this symbol: "), pl.col("out"))
-    serves_nobody = pl.col("target_state") == SignalState.DISALLOWED
-    return pl.when(pl.col("out").is_null() | serves_nobody).then(state).otherwise(out)
-
-
-def _notes(name: str, missing: Sequence[str]) -> list[pl.Expr]:
-    return [pl.lit(f"{name}: not provided: {', '.join(missing)}")] if missing else []
-
-
-def _unknowns(name: str) -> pl.Expr:
-    """Name what is UNKNOWN: it blocks nothing."""
-    leakage = pl.when(pl.col("leakage_status") == LeakageStatus.UNKNOWN).then(pl.lit("leakage"))
-    stability = pl.when(pl.col("stability") == StabilityCategory.UNKNOWN).then(pl.lit("stability"))
-    listed = pl.concat_str(leakage, stability, separator=" and ", ignore_nulls=True)
-    return pl.when(listed != "").then(pl.concat_str(listed, pl.lit(f" of the {name} side UNKNOWN")))
-
-
-def _reasons(*sentences: pl.Expr) -> pl.Expr:
-    return pl.concat_list(sentences).list.drop_nulls()
-
-
-def _margins(checks: Sequence[Check]) -> pl.Expr:
-    distances = {check.margin: check.distance for check in checks if check.margin is not None}
-    return pl.struct(distances[name].cast(pl.Float64).alias(name) for name in sorted(distances))

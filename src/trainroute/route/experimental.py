@@ -16,7 +16,7 @@ def capped(pairs: pl.DataFrame, config: RoutingConfig, *, local_score: str, pool
     Parameters
     ----------
     pairs : polars.DataFrame
-        With ``target, symbol, route, forced, local_state, why, blocked_by, target_score`` and the two score columns.
+        With ``target, symbol, route, forced, local_state, blocked_by, target_score`` and the two score columns.
     config : RoutingConfig
     local_score, pooled_score : str
         The columns that the local and the pooled side are judged by; a pair is ranked by the side that would train,
@@ -47,14 +47,9 @@ def capped(pairs: pl.DataFrame, config: RoutingConfig, *, local_score: str, pool
         ),
     )
     over = pl.col("over").is_not_null()
-    return (
-        pairs.join(full, on=["target", "symbol"], how="left", maintain_order="left")
-        .with_columns(
-            route=pl.when(over).then(pl.lit(RouteState.ROUTE_BLOCKED.value)).otherwise("route"),
-            blocked_by=pl.when(over).then(pl.lit(Cause.LANE_FULL.value)).otherwise("blocked_by"),
-            why=pl.coalesce("over", "why"),
-        )
-        .drop("over")
+    return pairs.join(full, on=["target", "symbol"], how="left", maintain_order="left").with_columns(
+        route=pl.when(over).then(pl.lit(RouteState.ROUTE_BLOCKED.value)).otherwise("route"),
+        blocked_by=pl.when(over).then(pl.lit(Cause.LANE_FULL.value)).otherwise("blocked_by"),
     )
 
 

@@ -8,7 +8,7 @@ from trainroute.records.vocabulary import SignalState
 from trainroute.route.checks import Check, Level
 
 _LEVELS = (Level.STRONG, Level.WEAK_BUT_OK, Level.EXPERIMENTAL)
-_BETTER = {Level.WEAK_BUT_OK: Level.STRONG, Level.EXPERIMENTAL: Level.WEAK_BUT_OK}
+_BETTER = {SignalState.WEAK_BUT_OK: Level.STRONG, SignalState.EXPERIMENTAL: Level.WEAK_BUT_OK}
 
 
 def state_of(checks: Sequence[Check]) -> pl.Expr:
@@ -24,24 +24,18 @@ def passes(checks: Sequence[Check], level: Level) -> pl.Expr:
     return pl.all_horizontal([check.passes for check in checks if check.level is level])
 
 
-def sentence_of(checks: Sequence[Check], state: pl.Expr, name: str) -> pl.Expr:
-    """Return why the side has its state: what failed at the gates, or at the level just above."""
-    lowest = _lowest(checks)
-    disallowed = (
-        pl.when(passes(checks, Level.GATE)).then(_failures(checks, lowest)).otherwise(_failures(checks, Level.GATE))
-    )
-    sentence = pl.concat_str(pl.lit(f"{name} {SignalState.DISALLOWED.value}: "), disallowed)
-    for level, better in _BETTER.items():
-        said = pl.concat_str(pl.lit(f"{name} {level.value}, not {better.value}: "), _failures(checks, better))
-        sentence = pl.when(state == level.value).then(said).otherwise(sentence)
-    score = next(check for check in checks if check.level is Level.STRONG and check.margin == "strong_score")
-    strong = pl.concat_str(
-        pl.lit(f"{name} {Level.STRONG.value}: score "),
-        score.value.cast(pl.String),
-        pl.lit(" ≥ "),
-        score.threshold.cast(pl.String),
-    )
-    return pl.when(state == Level.STRONG.value).then(strong).otherwise(sentence)
+def sentence_of(checks: Sequence[Check], state: SignalState, name: str) -> pl.Expr:
+    """Return why a side has that state: what failed at the gates, or at the level just above."""
+    if state is SignalState.STRONG:
+        score = next(check for check in checks if check.level is Level.STRONG and check.margin == "strong_score")
+        value, threshold = score.value.cast(pl.String), score.threshold.cast(pl.String)
+        return pl.concat_str(pl.lit(f"{name} {state}: score "), value, pl.lit(" ≥ "), threshold)
+    if state is SignalState.DISALLOWED:
+        gates, levels = _failures(checks, Level.GATE), _failures(checks, _lowest(checks))
+        failed = pl.when(passes(checks, Level.GATE)).then(levels).otherwise(gates)
+        return pl.concat_str(pl.lit(f"{name} {state}: "), failed)
+    better = _BETTER[state]
+    return pl.concat_str(pl.lit(f"{name} {state}, not {better}: "), _failures(checks, better))
 
 
 def cause_of(checks: Sequence[Check]) -> pl.Expr:
