@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from trainroute.config.pins import require_unexpired
 from trainroute.errors import TrainingError, UsageError
 from trainroute.evaluate import read_feature_sets
 from trainroute.families import STANDARD
@@ -20,7 +21,9 @@ from trainroute.logs import LOGGER, ensure_logging
 from trainroute.panel import load_panel
 from trainroute.plan import DEFAULT_OUTPUT, find_training_plan_dir
 from trainroute.progress import Progress, SilentProgress
+from trainroute.provenance import utc_now
 from trainroute.records.candidates_io import read_candidates, write_candidates
+from trainroute.records.selectors import Selector
 from trainroute.stages import (
     METRICS,
     Choice,
@@ -101,6 +104,7 @@ def run(
         top_n_targets=top_n_targets,
         top_m_features=top_m_features,
     )
+    require_unexpired(settings.routing.pins, utc_now())
     asked = families_asked_for(families, model_types, settings)
     evidence, panel = measure(
         data_dir, settings, choice, output_dir=output_dir, force_refresh=force_refresh, progress=progress
@@ -162,11 +166,17 @@ def train(
     *,
     symbols: Sequence[str] | None = None,
     targets: Sequence[str] | None = None,
+    routes: Sequence[str] | None = None,
+    types: Sequence[str] | None = None,
+    min_priority: int | None = None,
+    job: Sequence[str] | None = None,
     families: Sequence[str] | None = None,
     model_types: str | None = None,
     output_dir: Path | str | None = None,
     training_plan_dir: Path | str | None = None,
     no_training_plan: bool = False,
+    allow_stale: bool = False,
+    allow_edited: bool = False,
     config: ConfigLike = None,
     progress: Progress | None = None,
 ) -> RunResult:
@@ -176,7 +186,13 @@ def train(
     ----------
     data_dir : Path or str
     symbols, targets : sequence of str, optional
-        Select jobs of the plan; without a plan, the panel to train on.
+        Select jobs of the plan, by names or globs; without a plan, the panel to train on, by names.
+    routes, types : sequence of str, optional
+        Select jobs of the plan by route (``BOTH``) and training type (``symbol_specific``), by names or globs.
+    min_priority : int, optional
+        Select jobs of at least this priority.
+    job : sequence of str, optional
+        Select jobs by their ids.
     families, model_types
         Restrict the families that the plan assigns; without either all of them. Without a plan, as of `run`.
     output_dir : Path or str, optional
@@ -185,6 +201,9 @@ def train(
         Use the plan in this directory.
     no_training_plan : bool
         Train one pooled job per target, whatever plan is there.
+    allow_stale, allow_edited : bool
+        Train by a plan too that was made from something else, or is not what was written; a warning says what is
+        ignored.
     config, progress
         As of `run`.
 
@@ -198,6 +217,14 @@ def train(
     if no_training_plan and training_plan_dir is not None:
         raise UsageError("--no-training-plan and --training-plan-dir exclude each other; give one of them")
     settings, data_dir = as_config(config), Path(data_dir)
+    selector = Selector(
+        targets=_names(targets),
+        symbols=_names(symbols),
+        routes=_names(routes),
+        types=_names(types),
+        min_priority=min_priority,
+        jobs=_names(job),
+    )
     output = DEFAULT_OUTPUT if output_dir is None else Path(output_dir)
     check_places(data_dir, output)
     given = None if training_plan_dir is None else Path(training_plan_dir)
@@ -212,11 +239,14 @@ def train(
             data_dir=data_dir,
             output_dir=output,
             families=restricted,
-            targets=targets,
-            symbols=symbols,
+            selector=selector,
+            allow_stale=allow_stale,
+            allow_edited=allow_edited,
             progress=progress,
         )
         return RunResult(output_dir=output, plan=plan, outcome=outcome)
+    if selector != Selector(targets=selector.targets, symbols=selector.symbols):
+        raise UsageError("--routes, --types, --min-priority and --job select jobs of a plan, and there is none")
     if not no_training_plan:
         LOGGER.warning("No training plan under %s: one pooled job per target, on features that pass the checks", output)
     asked = families_asked_for(families, model_types, settings)
@@ -225,6 +255,10 @@ def train(
         panel, settings, data_dir=data_dir, output_dir=output, families=asked, progress=progress
     )
     return RunResult(output_dir=output, plan=plan, outcome=outcome)
+
+
+def _names(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(given)
 
 
 class IntelligentTrainer:

@@ -74,6 +74,43 @@ class FamilyOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """Which jobs of a plan, beside targets and symbols."""
+
+    routes: Names = None
+    """Only jobs of these routes, such as BOTH; globs too."""
+    types: Names = None
+    """Only jobs of these types: cross_sectional, symbol_specific."""
+    min_priority: int | None = None
+    """Only jobs of at least this priority."""
+    job: Names = None
+    """Only the jobs with these ids."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SelectorOptions(JobOptions):
+    """Which jobs of a plan."""
+
+    targets: Names = None
+    """Only jobs of these targets, by names or globs."""
+    symbols: Names = None
+    """Only jobs that serve these symbols, by names or globs."""
+    families: Names = None
+    """Only jobs with one of these families, by names or globs."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How far a plan on disk is trusted."""
+
+    allow_edited: Flag = False
+    """Use a plan too whose content is not what was written; a warning says so."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class ExecutorOptions:
     """Where jobs run."""
 
@@ -116,11 +153,13 @@ class RunOptions(ProgramOptions, ExecutorOptions, OutputOptions, FamilyOptions, 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions(ProgramOptions, ExecutorOptions, PlanOptions, FamilyOptions, DataOptions):
+class TrainOptions(ProgramOptions, ExecutorOptions, ReadOptions, PlanOptions, JobOptions, FamilyOptions, DataOptions):
     """What `train` takes; the help page lists the last base first."""
 
     no_training_plan: Flag = False
     """Train one pooled model per target, whatever plan is there."""
+    allow_stale: Flag = False
+    """Train by a plan too that was made from other data, candidates or settings; warnings say what is ignored."""
 
 
 @Parameter(name="*")
@@ -146,3 +185,5 @@ PROGRAM = ProgramOptions()
 OUTPUT = OutputOptions()
 PLAN = PlanOptions()
 ROUTE = RouteOptions()
+SELECTOR = SelectorOptions()
+READ = ReadOptions()

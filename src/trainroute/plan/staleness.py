@@ -4,13 +4,13 @@
 in force; the caller adds what only it knows (the data). What differs is named, settings key by key.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainroute.config import Config
+from trainroute.config.changes import changed_settings
 from trainroute.config.pins import expired
-from trainroute.errors import StalePlanError, bounded
+from trainroute.errors import StalePlanError, bounded, one_line
 from trainroute.plan.legacy import is_legacy_plan
 from trainroute.plan.problem import Problem, Severity
 from trainroute.provenance import code_version, utc_now
@@ -20,8 +20,8 @@ from trainroute.records.routing import PolicyConfig
 from trainroute.records.routing_io import JSON_NAME, read_routing_origin
 
 ROUTING_PLAN_DIR = Path("METRICS/routing_plan")
-_WRITTEN = ("dump_plan_as", "dump_candidates_as")
 _KEYS_SHOWN = 5
+_VALUE_LENGTH = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,22 +79,21 @@ def inputs_beside(plan_dir: Path, config: Config | None = None, *, allow_edited:
         found, policy = read_routing_origin(output / ROUTING_PLAN_DIR, allow_edited=allow_edited)
         inputs = replace(inputs, routing_plan_id=found.plan_id)
         if config is not None:
-            inputs = replace(inputs, changed_settings=changed_settings(policy, config))
+            inputs = replace(inputs, changed_settings=settings_changed(policy, config))
     table = find_candidates(output / ROUTING_PLAN_DIR.parent)
     if table is not None:
         inputs = replace(inputs, metrics_snapshot=read_candidates(table).snapshot)
     return inputs
 
 
-def changed_settings(policy: PolicyConfig, config: Config) -> tuple[str, ...]:
+def settings_changed(policy: PolicyConfig, config: Config) -> tuple[str, ...]:
     """Name each key whose value differs between the settings that a routing plan records and those in force."""
-    before = _flat({"routing": policy.routing, "planning": policy.planning})
-    after = _flat(
-        {"routing": config.routing.model_dump(mode="json"), "planning": config.planning.model_dump(mode="json")}
+    pairs = {"routing": (policy.routing, config.routing), "planning": (policy.planning, config.planning)}
+    return tuple(
+        f"{key} was {one_line(was, limit=_VALUE_LENGTH)}, is {one_line(now, limit=_VALUE_LENGTH)}"
+        for name, (before, after) in pairs.items()
+        for key, (was, now) in changed_settings(before, after.model_dump(mode="json"), name).items()
     )
-    decides = sorted(key for key in before.keys() | after.keys() if not key.endswith(_WRITTEN))
-    differ = [key for key in decides if before.get(key) != after.get(key)]
-    return tuple(f"{key} was {before.get(key, 'not there')}, is {after.get(key, 'not there')}" for key in differ)
 
 
 def changes_since(plan: TrainingPlan, now: PlanInputs) -> list[Problem]:
@@ -157,17 +156,3 @@ def recorded_inputs(plan: TrainingPlan) -> PlanInputs:
         data_fingerprint=meta.data_fingerprint,
         code_version=meta.code_version,
     )
-
-
-def _flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Return the leaves of nested settings by their dotted keys; lists are leaves, but of pins."""
-    leaves: dict[str, object] = {}
-    for name, value in settings.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, Mapping) and value:
-            leaves |= _flat(value, f"{key}.")
-        elif key == "routing.pins" and isinstance(value, list | tuple):
-            leaves |= {f"{key}.{number}": pin for number, pin in enumerate(value, start=1)}
-        else:
-            leaves[key] = value
-    return leaves

@@ -21,6 +21,7 @@ from trainroute.plan import (
 from trainroute.progress import Progress, SilentProgress
 from trainroute.provenance import git_commit, run_id, utc_now
 from trainroute.records.plan import FeatureSet, TrainingPlan
+from trainroute.records.selectors import EVERYTHING, Selector
 from trainroute.train import TrainingOutcome, select, train_nothing, train_plan
 
 
@@ -31,8 +32,7 @@ def train_by_plan(
     data_dir: Path,
     output_dir: Path,
     families: FamilySelection | None,
-    targets: Sequence[str] | None,
-    symbols: Sequence[str] | None,
+    selector: Selector = EVERYTHING,
     allow_stale: bool = False,
     allow_edited: bool = False,
     progress: Progress | None = None,
@@ -55,8 +55,7 @@ def train_by_plan(
         data_dir=data_dir,
         output_dir=output_dir,
         families=families,
-        targets=targets,
-        symbols=symbols,
+        selector=selector,
         progress=progress,
     )
     return plan, outcome
@@ -82,8 +81,7 @@ def train_planned(
     data_dir: Path,
     output_dir: Path,
     families: FamilySelection | None,
-    targets: Sequence[str] | None = None,
-    symbols: Sequence[str] | None = None,
+    selector: Selector = EVERYTHING,
     progress: Progress | None = None,
 ) -> TrainingOutcome:
     """Train the selected jobs of a plan, on a panel in memory or one with just what the jobs read.
@@ -93,10 +91,10 @@ def train_planned(
     if lists_no_symbols(plan):
         panel = _panel_of(plan, config, data_dir, symbols=None, progress=progress)
         plan = with_symbols(plan, panel.symbols)
-    selection = select(plan, families=families, targets=targets, symbols=symbols)
-    asked = plan.metadata.targets if targets is None else targets
+    selection = select(plan, families=families, selector=selector)
+    asked = selector.meant_targets(plan)
     planned = {job.target for job in plan.jobs}.intersection(asked)
-    LOGGER.info("Training plan filter applied: %d → %d targets", len(set(asked)), len(planned))
+    LOGGER.info("Training plan filter applied: %d → %d targets", len(asked), len(planned))
     if not selection.pending:
         return train_nothing(plan, selection, output_dir=output_dir)
     if panel is None:
@@ -109,8 +107,7 @@ def train_planned(
         config,
         output_dir=output_dir,
         families=families,
-        targets=targets,
-        symbols=symbols,
+        selector=selector,
         progress=progress,
     )
 

@@ -16,6 +16,7 @@ from trainroute.families import Rows, TrainingRows
 from trainroute.panel import Target
 from trainroute.records.plan import TrainingJob
 from trainroute.records.results import TrainingWindow
+from trainroute.records.selectors import served_symbols
 from trainroute.records.vocabulary import Task
 from trainroute.train.store import PanelStore
 
@@ -37,13 +38,6 @@ def training_symbols(job: TrainingJob) -> tuple[str, ...]:
     if job.symbol is not None:
         return (job.symbol,)
     return job.metadata.training_symbols
-
-
-def served_symbols(job: TrainingJob) -> tuple[str, ...]:
-    """Return the symbols that a job's model serves, and is scored on."""
-    if job.symbol is not None:
-        return (job.symbol,)
-    return job.metadata.symbols
 
 
 def job_rows(store: PanelStore, job: TrainingJob, *, min_rows: int) -> JobRows:

@@ -19,6 +19,7 @@ from trainroute.progress import Progress, SilentProgress
 from trainroute.records.names import folder_names
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.results import FamilyResult
+from trainroute.records.selectors import EVERYTHING, Selector
 from trainroute.train.ledger import Ledger
 from trainroute.train.outcome import TrainingOutcome, build_report, left_over_models, nothing_reason, write_report
 from trainroute.train.selection import Selection, check_against_panel, job_features, select
@@ -38,8 +39,7 @@ def train_plan(
     *,
     output_dir: Path,
     families: FamilySelection | Sequence[str] | None = None,
-    targets: Sequence[str] | None = None,
-    symbols: Sequence[str] | None = None,
+    selector: Selector = EVERYTHING,
     progress: Progress | None = None,
 ) -> TrainingOutcome:
     """Train the jobs of a plan, exactly these.
@@ -57,21 +57,20 @@ def train_plan(
     families : FamilySelection or sequence of str, optional
         Train only these of the families that the plan assigns. A plain sequence means that the user has named them:
         then a library that is not installed is a failure, else such a family is skipped.
-    targets, symbols : sequence of str, optional
-        Train only jobs of these targets, and only jobs that serve one of these symbols. A pooled job still trains on
-        its whole pool.
+    selector : Selector, optional
+        Train only the jobs that it means. A pooled job still trains on its whole pool.
     progress : Progress, optional
 
     Raises
     ------
     UsageError
-        If a target or symbol is not in the plan, or a family does not exist.
+        If the plan has nothing that a name or glob of the selector means, or a family does not exist.
     PlanError
         If the plan names a target, symbol or feature that the panel does not have.
     ConfigError
         If ``training.families`` of the config is wrong.
     """
-    selection = select(plan, families=families, targets=targets, symbols=symbols)
+    selection = select(plan, families=families, selector=selector)
     if not selection.pending:
         return train_nothing(plan, selection, output_dir=output_dir)
     check_against_panel(plan, selection.jobs, panel)

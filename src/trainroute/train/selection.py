@@ -10,12 +10,13 @@ from functools import cache
 
 import msgspec
 
-from trainroute.errors import PlanError, UnknownNameError, bounded
+from trainroute.errors import PlanError, bounded
 from trainroute.families import FAMILIES, FamilySelection, select_families, two_stage_order
 from trainroute.panel import Panel
 from trainroute.records.plan import TrainingJob, TrainingPlan
 from trainroute.records.results import FamilyResult, FamilyState
-from trainroute.train.rows import served_symbols, training_symbols
+from trainroute.records.selectors import EVERYTHING, Selector, select_jobs, served_symbols
+from trainroute.train.rows import training_symbols
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +44,17 @@ class Selection:
 def select(
     plan: TrainingPlan,
     *,
-    families: FamilySelection | Sequence[str] | None,
-    targets: Sequence[str] | None,
-    symbols: Sequence[str] | None,
+    families: FamilySelection | Sequence[str] | None = None,
+    selector: Selector = EVERYTHING,
 ) -> Selection:
     """Choose the pairs to run; parameters as of `trainroute.train.train_plan`.
 
     Raises
     ------
     UsageError
-        If a target or symbol is not in the plan, or a family does not exist.
+        If the plan has nothing that a name or glob of the selector means, or a family does not exist.
     """
-    jobs = _jobs(plan, targets, symbols)
+    jobs = select_jobs(plan, selector)
     asked = _asked(families)
     pending: list[FamilyResult] = []
     closed: list[FamilyResult] = []
@@ -106,26 +106,6 @@ def job_features(plan: TrainingPlan, job: TrainingJob, panel: Panel) -> tuple[st
     if not features:
         raise PlanError(f"job {job.job_id}: its feature set {set_id!r} is empty; make the plan again")
     return features
-
-
-def _jobs(plan: TrainingPlan, targets: Sequence[str] | None, symbols: Sequence[str] | None) -> tuple[TrainingJob, ...]:
-    known_targets = {job.target for job in plan.jobs} | set(plan.metadata.targets)
-    known_symbols = {symbol for job in plan.jobs for symbol in served_symbols(job)} | set(plan.metadata.symbols)
-    _check_known("target", targets, known_targets)
-    _check_known("symbol", symbols, known_symbols)
-    wanted = [
-        job
-        for job in plan.jobs
-        if (targets is None or job.target in targets)
-        and (symbols is None or not set(symbols).isdisjoint(served_symbols(job)))
-    ]
-    return tuple(sorted(wanted, key=lambda job: (-job.priority, job.job_id)))
-
-
-def _check_known(kind: str, names: Sequence[str] | None, known: set[str]) -> None:
-    for name in names or ():
-        if name not in known:
-            raise UnknownNameError(f"{kind} of this plan", name, known)
 
 
 def _asked(families: FamilySelection | Sequence[str] | None) -> FamilySelection | None:

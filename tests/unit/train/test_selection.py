@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -7,6 +8,7 @@ from trainroute.families import FAMILIES, FamilySelection
 from trainroute.panel import Panel
 from trainroute.records.plan import TrainingJob, TrainingPlan
 from trainroute.records.results import FamilyState
+from trainroute.records.selectors import Selector
 from trainroute.train.selection import check_against_panel, job_features, select
 
 MakeJob = Callable[..., TrainingJob]
@@ -14,8 +16,11 @@ MakePlan = Callable[..., TrainingPlan]
 MakePanel = Callable[..., Panel]
 
 
-def _select(plan: TrainingPlan, **changes: object) -> list[tuple[str, str]]:
-    found = select(plan, **{"families": None, "targets": None, "symbols": None, **changes})
+def _select(plan: TrainingPlan, **changes: Any) -> list[tuple[str, str]]:
+    families = changes.pop("families", None)
+    found = select(
+        plan, families=families, selector=Selector(**{name: tuple(given) for name, given in changes.items()})
+    )
     return [(result.job_id, result.family) for result in found.pending]
 
 
@@ -41,7 +46,7 @@ def test_families_narrow_a_plan_and_never_widen_it(make_plan: MakePlan, make_job
         make_job("y_binary", families=("LightGBM", "XGBoost")),
         make_job("y_binary", "S1", families=("LightGBM",), families_left_out=left_out),
     )
-    found = select(plan, families=["xgboost", "ensemble"], targets=None, symbols=None)
+    found = select(plan, families=["xgboost", "ensemble"])
     assert [(r.job_id, r.family) for r in found.pending] == [("cs_y_binary", "XGBoost")]
     assert {(r.job_id, r.family, r.state, r.reason) for r in found.closed} == {
         ("cs_y_binary", "Ensemble", FamilyState.NOT_PLANNED, "not planned: the plan does not assign it to this job"),
@@ -53,7 +58,7 @@ def test_families_narrow_a_plan_and_never_widen_it(make_plan: MakePlan, make_job
 def test_what_the_planner_left_out_is_told_without_being_asked_for(make_plan: MakePlan, make_job: MakeJob) -> None:
     left_out = {"ensemble": "Ensemble needs 300 rows, got 250", "NoLongerThere": "x"}
     plan = make_plan(make_job(families=("LightGBM",), families_left_out=left_out))
-    found = select(plan, families=None, targets=None, symbols=None)
+    found = select(plan, families=None)
     assert [(r.family, r.reason) for r in found.closed] == [
         ("Ensemble", "not planned: Ensemble needs 300 rows, got 250")
     ]
@@ -69,7 +74,7 @@ def test_targets_and_symbols_select_jobs_and_a_pool_stays_whole(make_plan: MakeP
     assert _select(plan, targets=["y_regression"]) == [("cs_y_regression", "LightGBM")]
     assert _select(plan, symbols=["S1"]) == [("cs_y_binary", "LightGBM"), ("sym_y_binary_S1", "LightGBM")]
     assert _select(plan, symbols=["S0"], targets=["y_regression"]) == []
-    found = select(plan, families=None, targets=None, symbols=["S1"])
+    found = select(plan, families=None, selector=Selector(symbols=("S1",)))
     assert found.jobs[0].metadata.training_symbols == ("S0", "S1")
 
 
@@ -108,7 +113,7 @@ def test_a_missing_library_is_a_failure_only_for_a_family_asked_for_by_name(
     monkeypatch.setattr(FAMILIES.get("XGBoost"), "requires", ("no_such_library",))
     monkeypatch.setattr(FAMILIES.get("XGBoost"), "extra", "boosting")
     plan = make_plan(make_job(families=("LightGBM", "XGBoost")))
-    found = select(plan, families=families, targets=None, symbols=None)
+    found = select(plan, families=families)
     assert [result.family for result in found.pending] == ["LightGBM"]
     assert [(result.family, result.state, result.reason) for result in found.closed] == [
         ("XGBoost", state, "no_such_library is not installed; pip install 'trainroute[boosting]'")
@@ -117,7 +122,7 @@ def test_a_missing_library_is_a_failure_only_for_a_family_asked_for_by_name(
 
 def test_families_that_are_not_built_are_passed_on(make_plan: MakePlan, make_job: MakeJob) -> None:
     asked = FamilySelection(names=("LightGBM",), not_built=("LSTM", "GAN"))
-    assert select(make_plan(make_job()), families=asked, targets=None, symbols=None).not_built == ("LSTM", "GAN")
+    assert select(make_plan(make_job()), families=asked).not_built == ("LSTM", "GAN")
 
 
 @pytest.mark.parametrize(

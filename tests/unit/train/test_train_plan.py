@@ -14,6 +14,7 @@ from trainroute.panel import Panel
 from trainroute.records.artifacts import read_json_artifact
 from trainroute.records.plan import TrainingJob, TrainingPlan
 from trainroute.records.results import FamilyState
+from trainroute.records.selectors import Selector
 from trainroute.train import TrainingOutcome, load_model, select, train_nothing, train_plan
 from trainroute.train.ledger import Ledger
 
@@ -149,7 +150,7 @@ def test_another_run_gives_the_same_models(
     tmp_path: Path,
 ) -> None:
     assert trained
-    train_plan(plan, make_panel(), CONFIG, output_dir=tmp_path, symbols=["S1"])
+    train_plan(plan, make_panel(), CONFIG, output_dir=tmp_path, selector=Selector(symbols=("S1",)))
     again = {path.relative_to(tmp_path): path for path in (tmp_path / "models").rglob("*") if path.is_file()}
     assert {path.parts[1] for path in again} == {"cs_y_binary", "sym_y_multiclass_S1"}
     for relative, path in again.items():
@@ -172,7 +173,9 @@ def test_a_selection_without_jobs_says_so(
     make_plan: MakePlan, make_job: MakeJob, make_panel: MakePanel, tmp_path: Path
 ) -> None:
     plan = make_plan(make_job("y_binary", families=("LightGBM",)))
-    unselected = train_plan(plan, make_panel(), CONFIG, output_dir=tmp_path, targets=["y_regression"])
+    unselected = train_plan(
+        plan, make_panel(), CONFIG, output_dir=tmp_path, selector=Selector(targets=("y_regression",))
+    )
     assert unselected.nothing_to_train == "nothing to train: none of the plan's 1 jobs is selected"
     unasked = train_plan(plan, make_panel(), CONFIG, output_dir=tmp_path, families=["XGBoost"])
     assert unasked.nothing_to_train is not None
@@ -209,7 +212,7 @@ def test_pairs_without_a_job_are_counted_from_the_plan(make_plan: MakePlan, tmp_
     plan = make_plan(blocked={"leakage": 3, "too few rows": 48})
     summary = structs.replace(plan.summary, total_pairs=60, pairs_without_pool=9)
     plan = structs.replace(plan, summary=summary)
-    selection = select(plan, families=None, targets=None, symbols=None)
+    selection = select(plan, families=None)
     outcome = train_nothing(plan, selection, output_dir=tmp_path)
     assert outcome.nothing_to_train == (
         "nothing to train: 51 of 60 blocked, 48 too few rows, 9 routed to a pool that no symbol may teach, 3 leakage"
