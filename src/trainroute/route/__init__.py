@@ -2,18 +2,24 @@
 
 from trainroute.records.routing_io import read_routing_plan as load_routing_plan
 from trainroute.records.routing_io import write_routing_plan
+from trainroute.route.compare import compare_routes
 from trainroute.route.decide import build_routing_plan
 from trainroute.route.explain import Explanation, explain
 from trainroute.route.flip import Flip
 from trainroute.route.outcomes import RuleOutcome
+from trainroute.route.route_changes import Cause, RouteChange, RouteChanges
 from trainroute.route.survey import Survey, survey
 
 __all__ = [
+    "Cause",
     "Explanation",
     "Flip",
+    "RouteChange",
+    "RouteChanges",
     "RuleOutcome",
     "Survey",
     "build_routing_plan",
+    "compare_routes",
     "explain",
     "load_routing_plan",
     "survey",

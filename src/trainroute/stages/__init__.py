@@ -12,6 +12,7 @@ from trainroute.stages.common import (
     check_places,
     families_asked_for,
 )
+from trainroute.stages.comparing import diff
 from trainroute.stages.measuring import Choice, MetricsAggregator, measure
 from trainroute.stages.planning import TrainingPlanGenerator, TrainingRouter, plan_candidates
 from trainroute.stages.result import RunResult
@@ -29,6 +30,7 @@ __all__ = [
     "TrainingRouter",
     "as_config",
     "check_places",
+    "diff",
     "families_asked_for",
     "measure",
     "plan_candidates",
