@@ -19,7 +19,7 @@ from trainroute.evaluate import read_feature_sets
 from trainroute.families import STANDARD
 from trainroute.logs import LOGGER, ensure_logging
 from trainroute.panel import load_panel
-from trainroute.plan import DEFAULT_OUTPUT, find_training_plan_dir
+from trainroute.plan import DEFAULT_OUTPUT, Budget, find_training_plan_dir
 from trainroute.progress import Progress, SilentProgress
 from trainroute.provenance import utc_now
 from trainroute.records.candidates_io import read_candidates, write_candidates
@@ -38,6 +38,7 @@ from trainroute.stages import (
     train_planned,
     train_without_plan,
 )
+from trainroute.train import mean_seconds
 
 __all__ = ["IntelligentTrainer", "RunResult", "route", "run", "train"]
 
@@ -58,6 +59,9 @@ def run(
     config: ConfigLike = None,
     force_refresh: bool = False,
     skip_training: bool = False,
+    max_jobs: int | None = None,
+    max_cost: float | None = None,
+    cost_from_ledger: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Rank, select, measure, route, plan and train: the one command.
@@ -84,6 +88,10 @@ def run(
         Measure again, whatever the cache holds.
     skip_training : bool
         Stop when the plan is written.
+    max_jobs, max_cost : int, float, optional
+        Plan at most so many jobs, or core seconds of estimated cost: those of greatest value per cost.
+    cost_from_ledger : bool
+        Let ``max_cost`` count what each job × family took before, where the ledger knows it.
     progress : Progress, optional
 
     Raises
@@ -106,6 +114,7 @@ def run(
     )
     require_unexpired(settings.routing.pins, utc_now())
     asked = families_asked_for(families, model_types, settings)
+    budget = _budget(output_dir, max_jobs, max_cost, cost_from_ledger=cost_from_ledger)
     evidence, panel = measure(
         data_dir, settings, choice, output_dir=output_dir, force_refresh=force_refresh, progress=progress
     )
@@ -116,6 +125,7 @@ def run(
         families=asked,
         feature_sets=evidence.feature_sets,
         data_dir=data_dir,
+        budget=budget,
     )
     outcome = None
     if not skip_training:
@@ -133,6 +143,9 @@ def route(
     output_dir: Path | str = DEFAULT_OUTPUT,
     families: Sequence[str] | None = None,
     model_types: str | None = None,
+    max_jobs: int | None = None,
+    max_cost: float | None = None,
+    cost_from_ledger: bool = False,
     config: ConfigLike = None,
 ) -> RunResult:
     """Turn a candidates table into a routing plan and a training plan.
@@ -142,7 +155,7 @@ def route(
     candidates : Path or str
         Parquet, CSV or JSON with at least ``target, symbol, score, sample_size``. It is copied to ``METRICS``.
     output_dir : Path or str
-    families, model_types, config
+    families, model_types, max_jobs, max_cost, cost_from_ledger, config
         As of `run`.
 
     Raises
@@ -156,7 +169,12 @@ def route(
     table = read_candidates(Path(candidates))
     write_candidates(table, output_dir / METRICS, table_format=settings.routing.dump_candidates_as)
     routing, plan = plan_candidates(
-        table, settings, output_dir=output_dir, families=asked, feature_sets=read_feature_sets(output_dir)
+        table,
+        settings,
+        output_dir=output_dir,
+        families=asked,
+        feature_sets=read_feature_sets(output_dir),
+        budget=_budget(output_dir, max_jobs, max_cost, cost_from_ledger=cost_from_ledger),
     )
     return RunResult(output_dir=output_dir, plan=plan, routing=routing)
 
@@ -255,6 +273,13 @@ def train(
         panel, settings, data_dir=data_dir, output_dir=output, families=asked, progress=progress
     )
     return RunResult(output_dir=output, plan=plan, outcome=outcome)
+
+
+def _budget(output_dir: Path, max_jobs: int | None, max_cost: float | None, *, cost_from_ledger: bool) -> Budget:
+    if cost_from_ledger and max_jobs is None and max_cost is None:
+        raise UsageError("--cost-from-ledger says what --max-cost counts; give --max-cost or --max-jobs too")
+    seconds = mean_seconds(output_dir) if cost_from_ledger else None
+    return Budget(max_jobs=max_jobs, max_cost_seconds=max_cost, seconds=seconds)
 
 
 def _names(given: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -138,13 +138,28 @@ class PlanOptions(OutputOptions):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class RouteOptions(ProgramOptions, OutputOptions, FamilyOptions):
+class BudgetOptions:
+    """How much may be planned; the jobs of greatest value per cost are kept."""
+
+    max_jobs: int | None = None
+    """Plan at most so many jobs."""
+    max_cost: float | None = None
+    """Plan at most so many core seconds of estimated cost."""
+    cost_from_ledger: Flag = False
+    """Count what each job × family took before, where the ledger knows it, instead of the fixed formula."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RouteOptions(ProgramOptions, BudgetOptions, OutputOptions, FamilyOptions):
     """What `route` takes beside its table."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(ProgramOptions, ExecutorOptions, OutputOptions, FamilyOptions, SelectionOptions, DataOptions):
+class RunOptions(
+    ProgramOptions, ExecutorOptions, BudgetOptions, OutputOptions, FamilyOptions, SelectionOptions, DataOptions
+):
     """What `run` takes; the help page lists the last base first."""
 
     skip_training: Flag = False

@@ -6,12 +6,17 @@ from trainroute.cli.options import (
     OUTPUT,
     PLAN,
     PROGRAM,
+    READ,
+    SELECTOR,
     VERBOSITY,
     OutputOptions,
     PlanOptions,
     ProgramOptions,
+    ReadOptions,
+    SelectorOptions,
     Verbosity,
 )
+from trainroute.cli.selecting import selector_of
 from trainroute.config import load_config
 from trainroute.errors import PlanNotFoundError
 from trainroute.panel import data_fingerprint, data_names
@@ -22,19 +27,31 @@ from trainroute.plan import (
     compare_plans,
     find_training_plan_dir,
     load_training_plan,
+    plan_to_validate,
     problems_beside,
     routing_plan_beside,
 )
 from trainroute.records.routing_io import read_routing_plan
+from trainroute.records.selectors import select_jobs
 from trainroute.report.tables import print_diff, print_lines, print_plan
 from trainroute.route import explain as explain_decision
 
 
-def show(*, plan: PlanOptions = PLAN, verbosity: Verbosity = VERBOSITY) -> int:
+def show(
+    *,
+    plan: PlanOptions = PLAN,
+    select: SelectorOptions = SELECTOR,
+    read: ReadOptions = READ,
+    verbosity: Verbosity = VERBOSITY,
+) -> int:
     """Print a plan: routes per target, jobs in the order in which they run, what is blocked and why."""
     del verbosity
     directory = _plan_dir(plan)
-    print_plan(load_training_plan(directory), routing_plan_beside(directory))
+    loaded = load_training_plan(directory, allow_edited=read.allow_edited)
+    if select != SELECTOR:
+        print_plan(loaded, selected=select_jobs(loaded, selector_of(select)))
+        return 0
+    print_plan(loaded, routing_plan_beside(directory, allow_edited=read.allow_edited))
     return 0
 
 
@@ -47,7 +64,7 @@ def validate(*, plan: PlanOptions = PLAN, data_dir: Path | None = None, program:
         The data that the plan is for; checked where it is given.
     """
     directory = _plan_dir(plan)
-    loaded = load_training_plan(directory)
+    loaded, edited = plan_to_validate(directory)
     config = load_config(program.config)
     if data_dir is None:
         problems = problems_beside(directory, loaded, config=config)
@@ -62,6 +79,7 @@ def validate(*, plan: PlanOptions = PLAN, data_dir: Path | None = None, program:
             data_targets=names.targets,
             data_symbols=names.symbols,
         )
+    problems = edited + problems
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
     print_lines(*(str(problem) for problem in problems))
     print_lines(f"{directory}: {len(loaded.jobs)} jobs, {errors} problems, {len(problems) - errors} warnings")

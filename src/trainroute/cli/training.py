@@ -40,6 +40,9 @@ def run(*, options: RunOptions) -> int:
         config=options.config,
         force_refresh=options.force_refresh,
         skip_training=options.skip_training,
+        max_jobs=options.max_jobs,
+        max_cost=options.max_cost,
+        cost_from_ledger=options.cost_from_ledger,
         progress=terminal_progress(),
     )
     return _closed(result)
@@ -87,6 +90,9 @@ def route(candidates: Path, *, options: RouteOptions = ROUTE) -> int:
         output_dir=options.output_dir or DEFAULT_OUTPUT,
         families=options.families,
         model_types=options.model_types,
+        max_jobs=options.max_jobs,
+        max_cost=options.max_cost,
+        cost_from_ledger=options.cost_from_ledger,
         config=options.config,
     )
     return _closed(result)

@@ -1,6 +1,7 @@
 """Decisions to jobs, and everything that is asked of a plan on disk."""
 
-from trainroute.plan.beside import problems_beside, routing_plan_beside
+from trainroute.plan.beside import plan_to_validate, problems_beside, routing_plan_beside
+from trainroute.plan.budget import Budget
 from trainroute.plan.build import build_training_plan
 from trainroute.plan.compare import FieldChange, JobChange, PlanDiff, compare_plans
 from trainroute.plan.legacy import lists_no_symbols, with_symbols
@@ -25,6 +26,7 @@ from trainroute.plan.write import write_training_plan
 __all__ = [
     "DEFAULT_OUTPUT",
     "ROUTING_PLAN_DIR",
+    "Budget",
     "FieldChange",
     "JobChange",
     "PlanDiff",
@@ -47,6 +49,7 @@ __all__ = [
     "inputs_beside",
     "lists_no_symbols",
     "load_training_plan",
+    "plan_to_validate",
     "problems_beside",
     "require_fresh",
     "routing_plan_beside",

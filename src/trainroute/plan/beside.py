@@ -7,6 +7,7 @@ from pathlib import Path
 from trainroute.config import Config
 from trainroute.errors import EditedPlanError
 from trainroute.plan.legacy import is_legacy_plan
+from trainroute.plan.load import load_training_plan
 from trainroute.plan.problem import Problem, Severity
 from trainroute.plan.staleness import ROUTING_PLAN_DIR, inputs_beside, output_of
 from trainroute.plan.validate import validate_plan
@@ -28,6 +29,21 @@ def routing_plan_beside(plan_dir: Path, *, allow_edited: bool = False) -> Routin
     """
     path = routing_plan_file(output_of(plan_dir) / ROUTING_PLAN_DIR)
     return read_routing_plan(path, allow_edited=allow_edited) if path.is_file() else None
+
+
+def plan_to_validate(plan_dir: Path) -> tuple[TrainingPlan, list[Problem]]:
+    """Read the plan in a directory; that it was edited is a problem, and no reason not to look at the rest.
+
+    Raises
+    ------
+    BrokenPlanError
+        If it cannot be read.
+    """
+    try:
+        return load_training_plan(plan_dir), []
+    except EditedPlanError as error:
+        edited = Problem(severity=Severity.ERROR, kind="edited", message=str(error))
+        return load_training_plan(plan_dir, allow_edited=True), [edited]
 
 
 def problems_beside(

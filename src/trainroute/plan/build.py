@@ -2,7 +2,8 @@
 
 1. `requested_jobs`: one job per pair that asks for a model of its own, one per target whose pool serves a symbol.
 2. `assign_families`: families and cost of each.
-3. Ids, the link of a BOTH symbol to its pooled job, and the order in which jobs run.
+3. Ids, the link of a BOTH symbol to its pooled job, what a budget leaves out (`kept_within`), and the order in which
+   jobs run.
 4. The table becomes typed jobs (`_typed`), and their hash the plan's identity.
 """
 
@@ -13,6 +14,7 @@ import msgspec
 import polars as pl
 
 from trainroute.config import Config
+from trainroute.plan.budget import Budget, kept_within
 from trainroute.plan.families import assign_families, resolve
 from trainroute.plan.jobs import requested_jobs
 from trainroute.provenance import code_version
@@ -21,6 +23,7 @@ from trainroute.records.frames import json_text, record_schema
 from trainroute.records.names import job_ids
 from trainroute.records.plan import (
     TRAINING_PLAN_SCHEMA_VERSION,
+    BudgetReport,
     FeatureSet,
     JobMetadata,
     TrainingJob,
@@ -45,6 +48,7 @@ def build_training_plan(
     generated_at: str,
     git_commit: str | None,
     routing_plan_path: str,
+    budget: Budget | None = None,
 ) -> TrainingPlan:
     """Turn decisions into jobs.
 
@@ -64,6 +68,8 @@ def build_training_plan(
         The symbols that it covers, where these are not those of the routing plan.
     run_id, generated_at, git_commit, routing_plan_path : str
         Volatile metadata; no part of the plan's identity.
+    budget : Budget, optional
+        Keep the jobs of greatest value per cost within it; the summary lists what is left out.
 
     Raises
     ------
@@ -76,7 +82,8 @@ def build_training_plan(
     table = table.with_columns(feature_set_id=pl.when(known).then("feature_set_id"))
     table = assign_families(table, asked, config.planning, feature_sets)
     table = table.with_columns(job_ids(table["target"], table["symbol"]), cs_job_id=_link(table))
-    jobs = _typed(table.sort(["priority", "job_id"], descending=[True, False]))
+    kept, report = (table, None) if budget is None or not budget.limits else kept_within(table, budget)
+    jobs = _typed(kept.sort(["priority", "job_id"], descending=[True, False]))
     used = {job.metadata.feature_set_id for job in jobs}
     sets = {name: feature_sets[name] for name in sorted(feature_sets) if name in used}
     plan_id = training_plan_id(
@@ -103,7 +110,7 @@ def build_training_plan(
         plan_id=plan_id,
         data_symbols=None if data_symbols is None else tuple(data_symbols),
     )
-    summary = _summary(jobs, routing, _pairs_without_pool(table, routing))
+    summary = _summary(jobs, routing, _pairs_without_pool(table, routing), report)
     return TrainingPlan(metadata=metadata, feature_sets=sets, jobs=jobs, summary=summary)
 
 
@@ -136,7 +143,9 @@ def _pairs_without_pool(table: pl.DataFrame, routing: RoutingPlan) -> int:
     return routing.pairs.filter(trains_pooled()).join(pooled, on="target", how="anti").height
 
 
-def _summary(jobs: Sequence[TrainingJob], routing: RoutingPlan, pairs_without_pool: int) -> TrainingPlanSummary:
+def _summary(
+    jobs: Sequence[TrainingJob], routing: RoutingPlan, pairs_without_pool: int, budget: BudgetReport | None
+) -> TrainingPlanSummary:
     routes, types = Counter(job.route for job in jobs), Counter(job.training_type for job in jobs)
     priorities = Counter(job.priority for job in jobs)
     causes = routing.pairs.group_by("blocked_by").len().drop_nulls().sort("blocked_by").iter_rows()
@@ -150,4 +159,5 @@ def _summary(jobs: Sequence[TrainingJob], routing: RoutingPlan, pairs_without_po
         blocked_reasons={cause: int(count) for cause, count in causes},
         total_pairs=routing.pairs.height,
         pairs_without_pool=pairs_without_pool,
+        budget=budget,
     )

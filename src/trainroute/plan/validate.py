@@ -72,7 +72,8 @@ def _against_routing(plan: TrainingPlan, routing: RoutingPlan) -> list[Problem]:
     jobs = _table(plan)
     both = jobs.join(asked, on=key, how="inner", nulls_equal=True, suffix=" asked")
     unasked = jobs.join(asked, on=key, how="anti", nulls_equal=True)
-    missing = asked.join(jobs, on=key, how="anti", nulls_equal=True)
+    left_out = _left_out(plan)
+    missing = asked.join(pl.concat([jobs.select(key), left_out]), on=key, how="anti", nulls_equal=True)
     problems = [
         *_found("no decision asks for job", unasked["job_id"].to_list()),
         *_found("no job for the decision on", [f"{t} · {s or 'pooled'}" for t, s in missing.select(key).iter_rows()]),
@@ -93,6 +94,13 @@ def _pools(plan: TrainingPlan, asked: pl.DataFrame) -> list[Problem]:
                 if list(job.metadata[name]) != decided[job.target][name]:
                     differ[name].append(job.job_id)
     return [problem for name in _LISTS for problem in _found(f"{name} are not what was decided in job", differ[name])]
+
+
+def _left_out(plan: TrainingPlan) -> pl.DataFrame:
+    """Return target and symbol of the jobs that the plan says its budget had no room for."""
+    jobs = () if plan.summary.budget is None else plan.summary.budget.left_out
+    names = {"target": [job.target for job in jobs], "symbol": [job.symbol for job in jobs]}
+    return pl.DataFrame(names, schema={"target": pl.String, "symbol": pl.String})
 
 
 def _table(plan: TrainingPlan) -> pl.DataFrame:

@@ -171,7 +171,7 @@ def refuse_edited(said: str, *, allowed: bool) -> None:
     """
     if not allowed:
         raise EditedPlanError(f"{said}; write it again, or give --allow-edited to use it as it is")
-    LOGGER.warning("%s; used as it is (--allow-edited)", said)
+    LOGGER.warning("%s; read all the same", said)
 
 
 def no_hash(path: Path) -> BrokenPlanError:

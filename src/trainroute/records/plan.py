@@ -128,10 +128,37 @@ class TrainingPlanMetadata(Record, frozen=True, kw_only=True):
         return self.symbols if self.data_symbols is None else self.data_symbols
 
 
+class LeftOutJob(Record, frozen=True, kw_only=True):
+    """A job that decisions ask for and the budget has no room for; ``value`` in skill above 0.5, added over symbols."""
+
+    job_id: str
+    target: str
+    symbol: str | None
+    value: float
+    cost_seconds: float
+    reason: str
+
+
+class BudgetReport(Record, frozen=True, kw_only=True):
+    """The limits that a plan was made within, and what these left out, best first.
+
+    ``cost_source`` is ``formula`` or ``ledger``.
+    """
+
+    max_jobs: int | None
+    max_cost_seconds: float | None
+    cost_source: str
+    jobs_asked: int
+    cost_asked_seconds: float
+    cost_kept_seconds: float
+    left_out: tuple[LeftOutJob, ...]
+
+
 class TrainingPlanSummary(Record, frozen=True, kw_only=True):
     """Counts: ``by_*`` and ``total_*_jobs`` of jobs, the others of (target, symbol) pairs.
 
     ``pairs_without_pool`` of the ``total_pairs`` are routed to a pool that no symbol may teach, so that it has no job.
+    ``budget`` is null where nothing limited the plan.
     """
 
     by_route: dict[str, int]
@@ -143,6 +170,7 @@ class TrainingPlanSummary(Record, frozen=True, kw_only=True):
     blocked_reasons: dict[str, int] = {}
     total_pairs: int = 0
     pairs_without_pool: int = 0
+    budget: BudgetReport | None = None
 
 
 class TrainingPlan(Record, frozen=True, kw_only=True):

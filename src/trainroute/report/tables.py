@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trainroute.records.plan import TrainingPlan
+from trainroute.records.plan import BudgetReport, TrainingJob, TrainingPlan
 from trainroute.records.results import TrainingReport
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.vocabulary import RouteState
@@ -74,10 +74,10 @@ def _table(title: str) -> Table:
     )
 
 
-def jobs_table(plan: TrainingPlan) -> Table:
+def jobs_table(jobs: Sequence[TrainingJob]) -> Table:
     """One row per job in the order in which they run; the first of many."""
-    shown = plan.jobs[:_MOST_JOBS_SHOWN]
-    title = "Jobs" if len(shown) == len(plan.jobs) else f"Jobs: the first {len(shown)} of {len(plan.jobs)}"
+    shown = jobs[:_MOST_JOBS_SHOWN]
+    title = "Jobs" if len(shown) == len(jobs) else f"Jobs: the first {len(shown)} of {len(jobs)}"
     table = _table(title)
     for heading in ("job", "route", "priority", "families"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "priority" else "left")
@@ -129,24 +129,45 @@ def print_summary(
     print_lines(*(f"{what:<{width}}  {path}" for what, path in files.items()))
 
 
-def print_plan(plan: TrainingPlan, routing: RoutingPlan | None = None) -> None:
-    """Print a plan: where it comes from, routes per target, jobs."""
+def print_plan(
+    plan: TrainingPlan, routing: RoutingPlan | None = None, *, selected: Sequence[TrainingJob] | None = None
+) -> None:
+    """Print a plan: where it comes from, routes per target, jobs; where some are ``selected``, these jobs alone."""
     metadata, console = plan.metadata, stdout_console()
     print_lines(
         f"plan {metadata.plan_id} of run {metadata.run_id}, {metadata.generated_at}",
         f"{len(metadata.targets)} targets, {len(metadata.symbols)} symbols",
         f"families: {', '.join(metadata.model_families)}",
     )
+    if selected is not None:
+        if selected:
+            console.print(jobs_table(selected))
+        print_lines(f"{len(selected)} of {len(plan.jobs)} jobs are selected")
+        return
     if routing is not None:
         console.print(routes_table(routing, width=console.width))
     if plan.jobs:
-        console.print(jobs_table(plan))
+        console.print(jobs_table(plan.jobs))
     summary = plan.summary
     print_lines(
         f"{len(plan.jobs)} jobs: {summary.total_cs_jobs} pooled, {summary.total_symbol_jobs} local; "
         f"{summary.total_blocked} (target, symbol) blocked",
         *(f"  {count} {reason}" for reason, count in summary.blocked_reasons.items()),
+        *_budget_lines(summary.budget),
     )
+
+
+def _budget_lines(budget: BudgetReport | None) -> list[str]:
+    if budget is None:
+        return []
+    left = budget.left_out
+    shown = left[:_MOST_JOBS_SHOWN]
+    lines = [
+        f"budget: {budget.jobs_asked - len(left)} of {budget.jobs_asked} jobs, {budget.cost_kept_seconds:.1f} of "
+        f"{budget.cost_asked_seconds:.1f} s ({budget.cost_source}); {len(left)} left out",
+        *(f"  {job.job_id}: value {job.value:.4f}, {job.cost_seconds:.1f} s; {job.reason}" for job in shown),
+    ]
+    return lines if len(shown) == len(left) else [*lines, f"  … {len(left) - len(shown)} more"]
 
 
 def print_diff(added: Sequence[str], removed: Sequence[str], changed: Sequence[str]) -> None:

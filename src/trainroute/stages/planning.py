@@ -11,7 +11,7 @@ from trainroute.config import Config
 from trainroute.families import FamilySelection, select_families
 from trainroute.logs import LOGGER
 from trainroute.panel import data_fingerprint
-from trainroute.plan import build_training_plan, write_training_plan
+from trainroute.plan import Budget, build_training_plan, write_training_plan
 from trainroute.provenance import git_commit, utc_now
 from trainroute.provenance import run_id as new_run_id
 from trainroute.records.candidates import Candidates
@@ -101,6 +101,8 @@ class TrainingPlanGenerator:
     feature_sets : mapping of str to FeatureSet, optional
         By the ids that the routing plan names. A job without its set trains on all features that pass the leak checks
         at training time.
+    budget : Budget, optional
+        Keep only the jobs of greatest value per cost.
     """
 
     def __init__(
@@ -110,12 +112,14 @@ class TrainingPlanGenerator:
         config: ConfigLike = None,
         *,
         feature_sets: Mapping[str, FeatureSet] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.routing_plan = routing_plan
         self.config = as_config(config)
         selection = select_families(model_families, standard=self.config.planning.standard_families)
         self.model_families = selection.names
         self.feature_sets = feature_sets or {}
+        self.budget = budget
 
     def generate_training_plan(
         self,
@@ -140,9 +144,12 @@ class TrainingPlanGenerator:
             generated_at=generated_at,
             git_commit=git_commit,
             routing_plan_path="" if routing_plan_path is None else str(routing_plan_path),
+            budget=self.budget,
         )
         path = write_training_plan(plan, Path(output_dir), formats=self.config.routing.dump_plan_as)
         LOGGER.info("Training plan generated: %s (%d jobs)", path, len(plan.jobs))
+        if plan.summary.budget is not None:
+            LOGGER.info("Budget: %d of %d jobs kept", len(plan.jobs), plan.summary.budget.jobs_asked)
         unserved = plan.summary.pairs_without_pool
         if unserved:
             LOGGER.warning("%d pairs are routed to %s, so no model serves them", unserved, NO_POOL)
@@ -157,6 +164,7 @@ def plan_candidates(
     families: FamilySelection,
     feature_sets: Mapping[str, FeatureSet],
     data_dir: Path | None = None,
+    budget: Budget | None = None,
 ) -> tuple[RoutingPlan, TrainingPlan]:
     """Decide and plan, and write both plans into an output directory.
 
@@ -169,6 +177,7 @@ def plan_candidates(
     feature_sets : mapping of str to FeatureSet
     data_dir : Path, optional
         The data that the candidates were measured on; the plan then notices when they change.
+    budget : Budget, optional
     """
     commit = git_commit()
     routing = TrainingRouter(config).generate_routing_plan(candidates, output_dir / ROUTING_PLAN, git_commit=commit)
@@ -181,7 +190,7 @@ def plan_candidates(
             data_fingerprint=fingerprint,
             symbols=routing.symbols,
         )
-    generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets)
+    generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets, budget=budget)
     plan = generator.generate_training_plan(
         output_dir / TRAINING_PLAN,
         data_fingerprint=fingerprint,

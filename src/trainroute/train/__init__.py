@@ -2,7 +2,16 @@
 
 from trainroute.train.artifact import load_model, read_manifest
 from trainroute.train.outcome import TrainingOutcome
-from trainroute.train.run import train_nothing, train_plan
+from trainroute.train.run import mean_seconds, train_nothing, train_plan
 from trainroute.train.selection import Selection, select
 
-__all__ = ["Selection", "TrainingOutcome", "load_model", "read_manifest", "select", "train_nothing", "train_plan"]
+__all__ = [
+    "Selection",
+    "TrainingOutcome",
+    "load_model",
+    "mean_seconds",
+    "read_manifest",
+    "select",
+    "train_nothing",
+    "train_plan",
+]

@@ -6,6 +6,7 @@ ran and what was still to come. Rows are kept per plan: those of another plan st
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,7 +47,28 @@ _SELECT = (
     f"SELECT {', '.join(_COLUMNS)} FROM results WHERE plan_id = ? "  # noqa: S608 - the names of our own fields
     "ORDER BY job_id, family"
 )
+_MEAN_SECONDS = (
+    "SELECT job_id, family, avg(seconds) FROM results WHERE state = ? AND seconds IS NOT NULL GROUP BY job_id, family"
+)
 _WAIT_SECONDS = 30.0
+
+
+def seconds_taken(path: Path) -> dict[tuple[str, str], float]:
+    """Return the mean seconds that each job × family took in all plans of a ledger, by job id and family.
+
+    Raises
+    ------
+    UsageError
+        If there is no ledger, or one that cannot be read.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: no ledger of earlier training; leave out --cost-from-ledger")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS)) as found:
+            rows = found.execute(_MEAN_SECONDS, (FamilyState.DONE,)).fetchall()
+    except sqlite3.Error as error:
+        raise UsageError(f"{path}: cannot be read as a ledger ({error}); leave out --cost-from-ledger") from None
+    return {(job_id, family): float(seconds) for job_id, family, seconds in rows}
 
 
 class Ledger:

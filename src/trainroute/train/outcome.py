@@ -137,6 +137,8 @@ def _why_no_jobs(summary: TrainingPlanSummary) -> str:
     reasons = {**summary.blocked_reasons}
     if summary.pairs_without_pool:
         reasons[f"routed to {NO_POOL}"] = summary.pairs_without_pool
+    if summary.budget is not None and summary.budget.left_out:
+        reasons["left out by the budget"] = len(summary.budget.left_out)
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join([f"{summary.total_blocked} of {pairs} blocked", *(f"{n} {why}" for why, n in ordered)])
 

@@ -20,7 +20,7 @@ from trainroute.records.names import folder_names
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.results import FamilyResult
 from trainroute.records.selectors import EVERYTHING, Selector
-from trainroute.train.ledger import Ledger
+from trainroute.train.ledger import Ledger, seconds_taken
 from trainroute.train.outcome import TrainingOutcome, build_report, left_over_models, nothing_reason, write_report
 from trainroute.train.selection import Selection, check_against_panel, job_features, select
 from trainroute.train.settings import family_settings
@@ -91,6 +91,11 @@ def train_plan(
         )
         ended = run_stages(run, selection.pending, progress or SilentProgress())
     return _conclude(plan, selection, ended, output_dir)
+
+
+def mean_seconds(output_dir: Path) -> dict[tuple[str, str], float]:
+    """Return what each job × family took on average in earlier runs of an output directory; see `seconds_taken`."""
+    return seconds_taken(output_dir / GLOBALS / LEDGER)
 
 
 def train_nothing(plan: TrainingPlan, selection: Selection, *, output_dir: Path) -> TrainingOutcome:
