@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,3 +197,41 @@ def test_another_hash_seed_and_order_give_the_same_bytes(tmp_path: Path) -> None
     assert said[0] == said[1]
     assert int(said[0].split()[-1]) >= 3
     assert files[0] == files[1]
+
+
+WRITER = """
+import itertools, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_plans import _plans, _rows
+from trainroute.plan import write_training_plan
+from trainroute.records.routing_io import write_routing_plan
+made = [_plans(_rows(seed)) for seed in (1, 2)]
+for routing, plan in itertools.cycle(made):
+    write_routing_plan(routing, Path(sys.argv[2], "r"))
+    write_training_plan(plan, Path(sys.argv[2], "t"))
+    print(plan.metadata.plan_id, flush=True)
+"""
+
+
+def test_a_killed_writer_leaves_one_of_the_two_plans_whole(tmp_path: Path) -> None:
+    made = [_plans(_rows(seed)) for seed in (1, 2)]
+    plans = {plan.metadata.plan_id: plan for _, plan in made}
+    routings = {routing.plan_id: routing for routing, _ in made}
+    rng = random.Random(0)
+    for _ in range(6):
+        command = [sys.executable, "-c", WRITER, str(Path(__file__).parent), str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            for _ in range(2):
+                assert writer.stdout.readline().strip() in plans
+            time.sleep(rng.uniform(0.0, 0.06))
+            writer.kill()
+        loaded, routing = load_training_plan(tmp_path / "t"), read_routing_plan(tmp_path / "r")
+        true = plans[loaded.metadata.plan_id]
+        assert loaded.jobs == true.jobs
+        assert routing.pairs.equals(routings[routing.plan_id].pairs)
+        write_training_plan(true, tmp_path / "true")
+        assert _bytes(tmp_path / "t").keys() == _bytes(tmp_path / "true").keys()
+        for name, data in _bytes(tmp_path / "t").items():
+            assert true.metadata.plan_id.encode() in data, name

@@ -4,6 +4,8 @@ Text says less than a typed file: a number may be no number, an empty cell may b
 as a fault of its row, never guessed.
 """
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +34,7 @@ def columns_of_csv(data: bytes) -> tuple[pl.DataFrame, list[Faults]]:
     """
     frame = pl.read_csv(data, infer_schema=False)
     faults = [Faults(name, "stands there twice", 1) for name in _repeated(frame)]
+    faults += _cut_short(data, frame.columns)
     if "symbol" in frame.columns:
         # A quoted empty cell is a name only where the row says that it is a symbol's.
         mode = pl.col("mode").str.strip_chars().str.to_uppercase() if "mode" in frame.columns else pl.lit(None)
@@ -75,6 +78,20 @@ def _repeated(frame: pl.DataFrame) -> list[str]:
     """Return columns that the header names twice; Polars renames the second."""
     names = (name.rsplit("_duplicated_", maxsplit=1)[0] for name in frame.columns if name not in COLUMNS)
     return sorted(set(names) & COLUMNS.keys())
+
+
+def _cut_short(data: bytes, header: Sequence[str]) -> list[Faults]:
+    """Find rows that end before the header does; Polars would take their lacking cells for empty ones."""
+    try:
+        lengths = [len(row) for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if row]
+    except csv.Error as error:
+        return [Faults(header[0], f"cannot be read as CSV: {error}", 1)]
+    short = [(number, length) for number, length in enumerate(lengths) if length < len(header)]
+    if not short:
+        return []
+    number, length = short[0]
+    text = f"ends the row before it: {length} cells, expected {len(header)}"
+    return [Faults(header[length], text, len(short), ((number, None),))]
 
 
 def _parsed(text: pl.Series, faults: list[Faults]) -> pl.Series:

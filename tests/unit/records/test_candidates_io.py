@@ -130,6 +130,18 @@ def test_a_quoted_empty_symbol_without_mode_is_the_pool(tmp_path: Path) -> None:
     assert read_candidates(path).frame["mode"].to_list() == ["CROSS_SECTIONAL", "SYMBOL"]
 
 
+def test_a_csv_row_that_ends_too_soon_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text('target,symbol,score,sample_size,stability\ny,"A\nB",0.6,5000,STABLE\ny,C,0.6,5000\ny,D,0.6\n')
+    with pytest.raises(CandidatesError, match=r"row 2, column stability: .* 4 cells, expected 5; … 2 faults in all"):
+        read_candidates(path)
+    path.write_text('target,symbol,score,sample_size\ny,"A\nB",0.6,5000\ny,C,0.6,5000')
+    assert read_candidates(path).frame["symbol"].to_list() == ["A\nB", "C"]
+    path.write_text(f"target,symbol,score,sample_size\n{'y' * 200_000},C,0.6,5000\n")
+    with pytest.raises(CandidatesError, match="column target: cannot be read as CSV"):
+        read_candidates(path)
+
+
 def test_rows_as_json(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     for document in (ROWS, {"candidates": ROWS}):
