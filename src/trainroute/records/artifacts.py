@@ -24,6 +24,8 @@ from trainroute.logs import LOGGER
 HASH_KEY = "content_sha256"
 HASH_DIGITS = 64
 
+_HASHED_AT_ONCE = 1 << 20
+
 
 def canonical_json(value: object) -> bytes:
     """Encode ``value`` to JSON with sorted keys and no spaces; equal values give equal bytes."""
@@ -49,7 +51,8 @@ def parts_id(parts: Mapping[str, Sequence[bytes]], *, length: int = HASH_DIGITS)
     for number, key in enumerate(sorted(parts)):
         digest.update((b"," if number else b"") + canonical_json(key) + b":")
         for chunk in parts[key]:
-            digest.update(chunk.replace(b"\n", b""))
+            for start in range(0, len(chunk), _HASHED_AT_ONCE):
+                digest.update(chunk[start : start + _HASHED_AT_ONCE].replace(b"\n", b""))
     digest.update(b"}")
     return digest.hexdigest()[:length]
 
@@ -121,7 +124,9 @@ def read_json_artifact(path: Path, *, require_hash: bool = True) -> dict[str, An
 
 
 def read_parts(path: Path, *, require_hash: bool = True, allow_edited: bool = False) -> dict[str, bytes]:
-    """Read a JSON artifact as the canonical bytes of each top-level member but the hash, which is checked.
+    """Read a JSON artifact as the canonical bytes, but for line feeds, of each top-level member but the hash.
+
+    The hash is checked.
 
     Raises
     ------
@@ -152,7 +157,7 @@ def read_parts_and_hash(path: Path, *, allow_edited: bool = False) -> tuple[dict
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(path, error) from None
     recorded = bytes(raw.pop(HASH_KEY)).decode("utf-8", "replace").strip('"') if HASH_KEY in raw else None
-    parts = {key: bytes(value).replace(b"\n", b"") for key, value in raw.items()}
+    parts = {key: bytes(value) for key, value in raw.items()}
     if recorded is not None and recorded == _id_of(parts):
         return parts, recorded
     canonical = _canonical_parts(path, raw)
@@ -198,7 +203,7 @@ def _bytes_of(path: Path) -> bytes:
         raise PlanNotFoundError(f"{path}: not found; run 'trainroute run' or 'trainroute route' to write it") from None
     except OSError as error:
         raise _unreadable(path, error) from None
-    if not data.strip():
+    if not data or data.isspace():
         raise BrokenPlanError(f"{path}: the file is empty; write it again or restore it")
     return data
 

@@ -4,7 +4,7 @@
 whole.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ from trainroute.config.schema import PlanningConfig, RoutingConfig
 from trainroute.errors import BrokenPlanError, one_line
 from trainroute.records.artifacts import canonical_json, read_parts, refuse_edited, write_parts
 from trainroute.records.directories import recover, replaced_directory
+from trainroute.records.frames import SLICE_ROWS
 from trainroute.records.routing import (
     PAIR_SCHEMA,
     POOLED_SCHEMA,
@@ -32,6 +33,9 @@ from trainroute.records.yaml_text import yaml_document
 STEM = "routing_plan"
 JSON_NAME = f"{STEM}.json"
 _OWNED = frozenset({JSON_NAME, f"{STEM}.yaml", f"{STEM}.md"})
+
+
+_LINE = ("target", "symbol", "line")
 
 
 class _TargetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,34 +164,31 @@ def _metadata(path: Path, parts: Mapping[str, bytes]) -> RoutingMetadata:
 
 
 def _frames(targets: bytes, wanted: Collection[str] | None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Decode the decisions: strictly typed first, then as columns."""
+    """Decode the decisions, sorted by name: strictly typed first, then as columns, slice by slice."""
+    entries = msgspec.json.decode(targets, type=dict[str, msgspec.Raw])
+    names = sorted(name for name in entries if wanted is None or name in wanted)
     own: list[dict[str, object]] = []
-    names: list[str] = []
-    counts: list[int] = []
-    symbols: list[str] = []
-    lines: list[bytes] = []
-    for target, raw in msgspec.json.decode(targets, type=dict[str, msgspec.Raw]).items():
-        if wanted is not None and target not in wanted:
-            continue
-        msgspec.json.decode(raw, type=_TargetEntry)
-        entry = msgspec.json.decode(raw, type=_RawEntry)
+    slices = [pl.DataFrame(schema=PAIR_SCHEMA)]
+    rows: list[tuple[str, str, str]] = []
+    for target in names:
+        msgspec.json.decode(entries[target], type=_TargetEntry)
+        entry = msgspec.json.decode(entries[target], type=_RawEntry)
         own.append(msgspec.json.decode(entry.cross_sectional))
-        names.append(target)
-        counts.append(len(entry.symbols))
-        symbols += entry.symbols
-        lines += [bytes(line) for line in entry.symbols.values()]
+        for symbol in sorted(entry.symbols):
+            rows.append((target, symbol, bytes(entry.symbols[symbol]).decode()))
+            if len(rows) == SLICE_ROWS:
+                slices.append(_decoded(rows))
+                rows.clear()
     pooled = pl.DataFrame(own, schema={k: v for k, v in POOLED_SCHEMA.items() if k != "target"})
-    pairs = pl.DataFrame(
-        {
-            "target": pl.Series(names, dtype=pl.String).repeat_by(pl.Series(counts, dtype=pl.UInt32)).explode(),
-            "symbol": pl.Series(symbols, dtype=pl.String),
-            "line": pl.Series(lines, dtype=pl.Binary).cast(pl.String),
-        }
-    )
-    decision = pl.Struct({k: v for k, v in PAIR_SCHEMA.items() if k not in {"target", "symbol"}})
-    pairs = pairs.with_columns(pl.col("line").str.json_decode(decision)).unnest("line")
     pooled = pooled.select(pl.Series("target", names, dtype=pl.String), pl.all())
-    return pooled.sort("target"), pairs.sort("target", "symbol")
+    return pooled, pl.concat([*slices, _decoded(rows)])
+
+
+def _decoded(rows: Sequence[tuple[str, str, str]]) -> pl.DataFrame:
+    """Turn target, symbol and the JSON of the decision into columns."""
+    columns = [pl.Series(name, [row[place] for row in rows], dtype=pl.String) for place, name in enumerate(_LINE)]
+    decision = pl.Struct({k: v for k, v in PAIR_SCHEMA.items() if k not in {"target", "symbol"}})
+    return pl.DataFrame(columns).with_columns(pl.col("line").str.json_decode(decision)).unnest("line")
 
 
 def _dumped(section: BaseModel) -> dict[str, object]:
