@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 some or all jobs failed, or problems found; 2 usage, bad i
 """
 
 import errno
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -42,12 +43,13 @@ def run_app(app: App, tokens: Sequence[str]) -> int:
         sys.excepthook = _one_line
     try:
         result = app(tokens, exit_on_error=False, print_error=False)
+        sys.stdout.flush()  # while a reader that went away can still be noticed
     except CycloptsError as error:
         return _failed(error, verbose=verbose, exit_code=UsageError.exit_code)
     except TrainrouteError as error:
         return _failed(error, verbose=verbose, exit_code=error.exit_code)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe went away; Python would complain again at exit
+        _mute_stdout()
         return 0
     except OSError as error:
         unusable = isinstance(error, _UNUSABLE_PATH) or error.errno == errno.ENAMETOOLONG
@@ -57,6 +59,13 @@ def run_app(app: App, tokens: Sequence[str]) -> int:
         _say("interrupted")
         return INTERRUPTED
     return result if isinstance(result, int) else 0
+
+
+def _mute_stdout() -> None:
+    """Send what is left for a pipe without a reader to nowhere, so that Python does not fail on it at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a signal handler

@@ -1,15 +1,13 @@
-"""Commands that look at plans: `show`, `validate`, `explain`, `diff`."""
+"""Commands that look at one plan: `show`, `validate`."""
 
 from pathlib import Path
 
 from trainroute.cli.options import (
-    OUTPUT,
     PLAN,
     PROGRAM,
     READ,
     SELECTOR,
     VERBOSITY,
-    OutputOptions,
     PlanOptions,
     ProgramOptions,
     ReadOptions,
@@ -22,19 +20,15 @@ from trainroute.errors import PlanNotFoundError
 from trainroute.panel import data_fingerprint, data_names
 from trainroute.plan import (
     DEFAULT_OUTPUT,
-    ROUTING_PLAN_DIR,
     Severity,
-    compare_plans,
     find_training_plan_dir,
     load_training_plan,
     plan_to_validate,
     problems_beside,
     routing_plan_beside,
 )
-from trainroute.records.routing_io import read_routing_plan
 from trainroute.records.selectors import select_jobs
-from trainroute.report.tables import print_diff, print_lines, print_plan
-from trainroute.route import explain as explain_decision
+from trainroute.report.tables import print_lines, print_plan
 
 
 def show(
@@ -84,51 +78,6 @@ def validate(*, plan: PlanOptions = PLAN, data_dir: Path | None = None, program:
     print_lines(*(str(problem) for problem in problems))
     print_lines(f"{directory}: {len(loaded.jobs)} jobs, {errors} problems, {len(problems) - errors} warnings")
     return 1 if errors else 0
-
-
-def explain(*, target: str, symbol: str, output: OutputOptions = OUTPUT, verbosity: Verbosity = VERBOSITY) -> int:
-    """Say why one (target, symbol) is routed as it is: states, scores with intervals, thresholds, reasons.
-
-    Parameters
-    ----------
-    target
-        A target of the routing plan.
-    symbol
-        A symbol of it.
-    """
-    del verbosity
-    plan = read_routing_plan((output.output_dir or DEFAULT_OUTPUT) / ROUTING_PLAN_DIR)
-    print_lines(*explain_decision(plan, target, symbol).lines())
-    return 0
-
-
-def diff(before: Path, after: Path, *, verbosity: Verbosity = VERBOSITY) -> int:
-    """Compare two training plans: jobs added, removed and changed.
-
-    Parameters
-    ----------
-    before
-        Output directory, plan directory or plan file.
-    after
-        The same of the other plan.
-    """
-    del verbosity
-    print_diff(*(_changes(before, after)))
-    return 0
-
-
-def _changes(before: Path, after: Path) -> tuple[list[str], list[str], list[str]]:
-    found = compare_plans(load_training_plan(_plan_in(before)), load_training_plan(_plan_in(after)))
-    changed = [
-        f"{job.job_id}: " + "; ".join(f"{change.field} {change.before} → {change.after}" for change in job.changes)
-        for job in found.changed
-    ]
-    return [job.job_id for job in found.added], [job.job_id for job in found.removed], changed
-
-
-def _plan_in(path: Path) -> Path:
-    """Return the plan directory of an output directory, or the path itself."""
-    return find_training_plan_dir(path, None) or path if (path / "globals").is_dir() else path
 
 
 def _plan_dir(plan: PlanOptions) -> Path:

@@ -1,14 +1,11 @@
-"""Commands that route and train: `run`, `train`, `route`, and the two behind ``python -m TRAINING.…``.
+"""Commands that train: `run`, `train`, and the two behind ``python -m TRAINING.…``.
 
 The pipeline is imported when a command is carried out, so that its help page comes at once.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainroute.cli.options import (
-    ROUTE,
-    RouteOptions,
     RunOptions,
     SequentialRunOptions,
     SequentialTrainOptions,
@@ -45,7 +42,7 @@ def run(*, options: RunOptions) -> int:
         cost_from_ledger=options.cost_from_ledger,
         progress=terminal_progress(),
     )
-    return _closed(result)
+    return closed(result)
 
 
 def train(*, options: TrainOptions) -> int:
@@ -71,31 +68,7 @@ def train(*, options: TrainOptions) -> int:
         config=options.config,
         progress=terminal_progress(),
     )
-    return _closed(result)
-
-
-def route(candidates: Path, *, options: RouteOptions = ROUTE) -> int:
-    """Turn a candidates table of your own into a routing plan and a training plan.
-
-    Parameters
-    ----------
-    candidates
-        Parquet, CSV or JSON with at least target, symbol, score, sample_size.
-    """
-    from trainroute import pipeline
-    from trainroute.plan import DEFAULT_OUTPUT
-
-    result = pipeline.route(
-        candidates,
-        output_dir=options.output_dir or DEFAULT_OUTPUT,
-        families=options.families,
-        model_types=options.model_types,
-        max_jobs=options.max_jobs,
-        max_cost=options.max_cost,
-        cost_from_ledger=options.cost_from_ledger,
-        config=options.config,
-    )
-    return _closed(result)
+    return closed(result)
 
 
 def intelligent_trainer(*, options: SequentialRunOptions) -> int:
@@ -108,7 +81,8 @@ def training_main(*, options: SequentialTrainOptions) -> int:
     return train(options=options)
 
 
-def _closed(result: "RunResult") -> int:
+def closed(result: "RunResult") -> int:
+    """Print the closing summary of a command; return its exit code."""
     from trainroute.report.tables import print_summary
 
     print_summary(

@@ -1,4 +1,4 @@
-"""What two plans differ in, as a record: counts of all, details of as many as were asked for, each with its cause."""
+"""What two plans differ in, as records: counts of all, details of as many as were asked for, each with its cause."""
 
 from trainroute.records.plan import Record
 
@@ -78,3 +78,19 @@ class PlansDifference(Record, frozen=True, kw_only=True):
     routes: tuple[RouteDifference, ...]
     jobs: tuple[JobDifference, ...]
     notes: tuple[str, ...]
+
+
+class SweepStep(Record, frozen=True, kw_only=True):
+    """How the pairs are routed with one value of a key; ``changed`` counts those routed otherwise than in the plan."""
+
+    value: object
+    routes: dict[str, int]
+    changed: int
+
+
+class Sweep(Record, frozen=True, kw_only=True):
+    """How the routes move with the value of one key; ``base`` are the routes of the plan that is there."""
+
+    key: str
+    base: dict[str, int]
+    steps: tuple[SweepStep, ...]

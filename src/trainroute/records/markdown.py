@@ -1,8 +1,23 @@
 """Tables for people: Markdown in which any name is safe."""
 
 from collections.abc import Iterable, Sequence
+from unicodedata import category
 
 _LONGEST = 200
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def printable(text: str) -> str:
+    r"""Write control characters, such as those that steer a terminal or turn the direction of text, as escapes.
+
+    Examples
+    --------
+    >>> printable("A\x1b[2JB")
+    'A\\x1b[2JB'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode() if category(c) in _HIDDEN else c for c in text)
 
 
 def cell(value: object) -> str:
@@ -11,7 +26,7 @@ def cell(value: object) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.4f}"
-    text = " ".join(str(value).split())
+    text = printable(" ".join(str(value).split()))
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}…"
     return "".join(f"\\{c}" if c in "\\`*[]<>|" else c for c in text)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trainroute.records.markdown import printable
 from trainroute.records.plan import BudgetReport, TrainingJob, TrainingPlan
 from trainroute.records.results import TrainingReport
 from trainroute.records.routing import RoutingPlan
@@ -30,16 +31,24 @@ _ROUTE_HEADINGS = {
 }
 
 
+class _PipedConsole(Console):
+    """A console that leaves a pipe without a reader to `trainroute.cli.entry`, instead of ending the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise; Rich would exit with 1."""
+        raise BrokenPipeError
+
+
 def stdout_console() -> Console:
     """Return a console on stdout; without a terminal it is wide enough for the tables."""
-    return Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
+    return _PipedConsole(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
 
 
 def print_lines(*lines: str) -> None:
     """Print plain lines, unwrapped and without markup."""
     console = stdout_console()
     for line in lines:
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(printable(line)), soft_wrap=True)
 
 
 def routes_table(routing: RoutingPlan, *, width: int) -> Table:
@@ -56,7 +65,7 @@ def routes_table(routing: RoutingPlan, *, width: int) -> Table:
         pooled = routing.cross_sectional(target)
         row = [str(counts.get((target, route.value), "·")) for route in _ROUTE_HEADINGS]
         interval = (pooled.score_ci_low, pooled.score_ci_high) if roomy else (None, None)
-        table.add_row(Text(target), pooled.state.value, _scored(pooled.score, *interval), *row)
+        table.add_row(Text(printable(target)), pooled.state.value, _scored(pooled.score, *interval), *row)
     table.add_section()
     total = routing.route_counts()
     table.add_row("all", "", "", *(str(total[route] or "·") for route in _ROUTE_HEADINGS))
@@ -162,21 +171,12 @@ def _budget_lines(budget: BudgetReport | None) -> list[str]:
         return []
     left = budget.left_out
     shown = left[:_MOST_JOBS_SHOWN]
+    seconds = f"{budget.cost_kept_seconds:.1f} of {budget.cost_asked_seconds:.1f} s ({budget.cost_source})"
     lines = [
-        f"budget: {budget.jobs_asked - len(left)} of {budget.jobs_asked} jobs, {budget.cost_kept_seconds:.1f} of "
-        f"{budget.cost_asked_seconds:.1f} s ({budget.cost_source}); {len(left)} left out",
+        f"budget: {budget.jobs_asked - len(left)} of {budget.jobs_asked} jobs, {seconds}; {len(left)} left out",
         *(f"  {job.job_id}: value {job.value:.4f}, {job.cost_seconds:.1f} s; {job.reason}" for job in shown),
     ]
     return lines if len(shown) == len(left) else [*lines, f"  … {len(left) - len(shown)} more"]
-
-
-def print_diff(added: Sequence[str], removed: Sequence[str], changed: Sequence[str]) -> None:
-    """Print what differs between two plans: counts, then one line per job, the first of many."""
-    print_lines(f"{len(added)} added, {len(removed)} removed, {len(changed)} changed")
-    for sign, lines in (("+", added), ("-", removed), ("~", changed)):
-        print_lines(*(f"{sign} {line}" for line in lines[:_MOST_JOBS_SHOWN]))
-        if len(lines) > _MOST_JOBS_SHOWN:
-            print_lines(f"{sign} … {len(lines) - _MOST_JOBS_SHOWN} more")
 
 
 def _counts(plan: TrainingPlan, report: TrainingReport | None) -> list[str]:

@@ -3,7 +3,7 @@
 from trainroute.records.routing_io import read_routing_plan as load_routing_plan
 from trainroute.records.routing_io import write_routing_plan
 from trainroute.route.compare import compare_routes
-from trainroute.route.decide import build_routing_plan
+from trainroute.route.decide import build_routing_plan, routes_of
 from trainroute.route.explain import Explanation, explain
 from trainroute.route.flip import Flip
 from trainroute.route.outcomes import RuleOutcome
@@ -22,6 +22,7 @@ __all__ = [
     "compare_routes",
     "explain",
     "load_routing_plan",
+    "routes_of",
     "survey",
     "write_routing_plan",
 ]

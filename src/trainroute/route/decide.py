@@ -29,7 +29,7 @@ from trainroute.records.vocabulary import Mode, RouteState, SignalState
 from trainroute.route.between import serving_checks, taken_out
 from trainroute.route.experimental import capped
 from trainroute.route.facts import Facts, facts_of
-from trainroute.route.hysteresis import basis_of, remembered
+from trainroute.route.hysteresis import Basis, basis_of, remembered
 from trainroute.route.pins import lifted, pinned
 from trainroute.route.reasons import explained_pairs, explained_pooled
 from trainroute.route.rules import checks_of
@@ -64,9 +64,7 @@ def build_routing_plan(
         If a pin has expired, or two contradict each other.
     """
     require_unexpired(config.routing.pins, generated_at)
-    previous = previous if config.routing.hysteresis.on else None
-    before = basis_of(previous, config_hash=config.config_hash, metrics_snapshot=candidates.snapshot)
-    facts = remembered(facts_of(candidates, config.routing), before)
+    facts, before = _facts_after(previous, candidates, config)
     pooled, pairs = routed(facts, config.routing)
     pooled = explained_pooled(pooled, config.routing, facts.provided)
     pairs = explained_pairs(pairs, config.routing, facts.provided)
@@ -89,6 +87,18 @@ def build_routing_plan(
         pairs=pairs.select(pl.col(name).cast(dtype) for name, dtype in PAIR_SCHEMA.items()),
     )
     return identified(draft)
+
+
+def routes_of(candidates: Candidates, config: Config, previous: RoutingPlan | None = None) -> pl.DataFrame:
+    """Return ``target, symbol, route`` alone, as `build_routing_plan` decides them."""
+    facts, _ = _facts_after(previous, candidates, config)
+    return routed(facts, config.routing)[1].select("target", "symbol", "route")
+
+
+def _facts_after(previous: RoutingPlan | None, candidates: Candidates, config: Config) -> tuple[Facts, Basis]:
+    held_on_to = previous if config.routing.hysteresis.on else None
+    before = basis_of(held_on_to, config_hash=config.config_hash, metrics_snapshot=candidates.snapshot)
+    return remembered(facts_of(candidates, config.routing), before), before
 
 
 def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -17,6 +17,7 @@ from trainroute.stages.measuring import Choice, MetricsAggregator, measure
 from trainroute.stages.planning import TrainingPlanGenerator, TrainingRouter, plan_candidates
 from trainroute.stages.result import RunResult
 from trainroute.stages.training import train_by_plan, train_planned, train_without_plan
+from trainroute.stages.trying import sweep, what_if
 
 __all__ = [
     "METRICS",
@@ -34,7 +35,9 @@ __all__ = [
     "families_asked_for",
     "measure",
     "plan_candidates",
+    "sweep",
     "train_by_plan",
     "train_planned",
     "train_without_plan",
+    "what_if",
 ]

@@ -1,0 +1,44 @@
+"""How a command that answers a question prints its answer: text, JSON or Markdown; and names made safe to print."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+
+from trainroute.report.tables import print_lines
+
+Format = Literal["text", "json", "markdown"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AnswerOptions:
+    """What an answer looks like."""
+
+    format: Format = "text"
+    """Text for people, JSON for programs, Markdown for a comment on a pull request."""
+    limit: Annotated[int, Parameter(validator=lambda _, value: _positive(value))] = 20
+    """How many details of a kind to list; counts are of all."""
+
+
+ANSWER = AnswerOptions()
+
+
+def answer(options: AnswerOptions, *, lines: Sequence[str], document: object, markdown: str | None = None) -> None:
+    """Print an answer in the form that was asked for; Markdown that has no form of its own is the indented text."""
+    if options.format == "json":
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+    elif options.format == "text":
+        print_lines(*lines)
+    elif markdown is not None:
+        sys.stdout.write(markdown.rstrip("\n") + "\n")
+    else:
+        print_lines(*(f"    {line}" for line in lines))
+
+
+def _positive(value: int) -> None:
+    if value < 0:
+        raise ValueError(f"must not be negative, got {value}")

@@ -1,0 +1,33 @@
+"""The command `diff`."""
+
+from pathlib import Path
+
+from trainroute import stages
+from trainroute.cli.answers import ANSWER, AnswerOptions, answer
+from trainroute.cli.options import VERBOSITY, Flag, Verbosity
+from trainroute.report.differences import difference_lines, difference_markdown
+
+
+def diff(
+    before: Path,
+    after: Path,
+    *,
+    exit_code: Flag = False,
+    answers: AnswerOptions = ANSWER,
+    verbosity: Verbosity = VERBOSITY,
+) -> int:
+    """Compare two plans: jobs added, removed and changed, and routes, each with the metric or setting that did it.
+
+    Parameters
+    ----------
+    before
+        Output directory, directory of a training plan or a routing plan, or the JSON of one.
+    after
+        The same of the other plan.
+    exit_code
+        End with 1 where the plans differ, 0 where they are the same.
+    """
+    del verbosity
+    found = stages.diff(before, after, limit=answers.limit)
+    answer(answers, lines=difference_lines(found), document=found, markdown=difference_markdown(found))
+    return 1 if exit_code and not found.same else 0

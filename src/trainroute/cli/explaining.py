@@ -1,0 +1,49 @@
+"""The command `explain`."""
+
+from trainroute.cli.answers import ANSWER, AnswerOptions, answer
+from trainroute.cli.options import OUTPUT, VERBOSITY, Flag, OutputOptions, Verbosity
+from trainroute.errors import UsageError
+from trainroute.plan import DEFAULT_OUTPUT, ROUTING_PLAN_DIR
+from trainroute.records.routing_io import read_routing_plan
+from trainroute.route import explain as explain_pair
+from trainroute.route import survey
+
+
+def explain(
+    *,
+    target: str | None = None,
+    symbol: str | None = None,
+    blocked: Flag = False,
+    output: OutputOptions = OUTPUT,
+    answers: AnswerOptions = ANSWER,
+    verbosity: Verbosity = VERBOSITY,
+) -> int:
+    """Say why a pair, a target or a symbol is routed as it is, and what would change it; or why pairs are blocked.
+
+    With --target and --symbol: every rule in order with value, threshold and distance, what is trained, and the nearest
+    single change of a metric or a threshold that gives another route. With one of them: its pairs, nearest to a
+    threshold first. With --blocked: blocked pairs, counted by reason.
+
+    Parameters
+    ----------
+    target
+        A target of the routing plan.
+    symbol
+        A symbol of it.
+    blocked
+        Only pairs that are blocked: of all, of the target or of the symbol.
+    """
+    del verbosity
+    if target is None and symbol is None and not blocked:
+        raise UsageError("explain what? Give --target, --symbol or both, or --blocked")
+    directory = (output.output_dir or DEFAULT_OUTPUT) / ROUTING_PLAN_DIR
+    plan = read_routing_plan(directory, targets=None if target is None else [target])
+    if target is not None and not plan.targets:
+        plan = read_routing_plan(directory)  # to say which targets there are
+    if target is not None and symbol is not None and not blocked:
+        pair = explain_pair(plan, target, symbol)
+        answer(answers, lines=pair.lines(), document=pair.to_dict())
+    else:
+        found = survey(plan, target=target, symbol=symbol, blocked=blocked)
+        answer(answers, lines=found.lines(answers.limit), document=found.to_dict(answers.limit))
+    return 0
