@@ -55,9 +55,17 @@ def rows() -> Rows:
 def decide() -> Decide:
     """Route rows under a config given as a dict of ``routing``."""
 
-    def run(rows: list[Row], *, without: tuple[str, ...] = (), **routing: Any) -> RoutingPlan:
+    def run(
+        rows: list[Row],
+        *,
+        without: tuple[str, ...] = (),
+        generated_at: str = "now",
+        previous: RoutingPlan | None = None,
+        **routing: Any,
+    ) -> RoutingPlan:
         frame = pl.DataFrame(rows, infer_schema_length=None).drop(without)
         config = Config.model_validate({"routing": routing})
-        return build_routing_plan(validate_candidates(frame, "test"), config, generated_at="now", git_commit=None)
+        candidates = validate_candidates(frame, "test")
+        return build_routing_plan(candidates, config, generated_at=generated_at, git_commit=None, previous=previous)
 
     return run
