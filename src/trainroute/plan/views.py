@@ -3,7 +3,7 @@
 Training never reads them. Each says which plan it belongs to; its true name is in the file, as file names are escaped.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import TypeVar
 
@@ -13,36 +13,57 @@ from trainroute.records.plan import TrainingPlan
 from trainroute.records.plan_io import jobs_part
 from trainroute.records.vocabulary import RouteState, TrainingType
 
-VIEWS = ("by_target", "by_symbol", "by_type", "by_route")
-
 Parts = dict[str, Sequence[bytes]]
+Views = Iterator[tuple[PurePath, Parts]]
 K = TypeVar("K")
 
 
-def views_of(plan: TrainingPlan, lines: Sequence[bytes]) -> Iterator[tuple[PurePath, Parts]]:
-    """Yield each view's path, relative to the plan's directory, and its parts.
+def views_of(folder: str, plan: TrainingPlan, lines: Sequence[bytes]) -> Views:
+    """Yield the path of each view of a folder, relative to the plan's directory, and its parts.
 
     Parameters
     ----------
+    folder : str
+        One of `VIEWS`.
     plan : TrainingPlan
     lines : sequence of bytes
         The canonical JSON of its jobs, in their order.
     """
-    jobs = plan.jobs
-    by_target = _grouped((job.target for job in jobs), lines)
-    yield from _named(plan, "by_target", "target", by_target)
-    own = _grouped((job.symbol for job in jobs), lines)
+    return _OF_FOLDER[folder](plan, lines)
+
+
+def _by_target(plan: TrainingPlan, lines: Sequence[bytes]) -> Views:
+    return _named(plan, "by_target", "target", _grouped((job.target for job in plan.jobs), lines))
+
+
+def _by_symbol(plan: TrainingPlan, lines: Sequence[bytes]) -> Views:
+    own = _grouped((job.symbol for job in plan.jobs), lines)
     served = _serving(plan)
     by_symbol = {symbol: own.get(symbol, []) for symbol in {*own, *served} if symbol is not None}
-    yield from _named(plan, "by_symbol", "symbol", by_symbol, served_by=served)
-    by_type = _grouped((job.training_type for job in jobs), lines)
+    return _named(plan, "by_symbol", "symbol", by_symbol, served_by=served)
+
+
+def _by_type(plan: TrainingPlan, lines: Sequence[bytes]) -> Views:
+    by_type = _grouped((job.training_type for job in plan.jobs), lines)
     for kind in TrainingType:
         yield _view(plan, "by_type", kind.value, {"training_type": kind.value}, by_type.get(kind, []))
-    by_route = _grouped((job.route for job in jobs), lines)
+
+
+def _by_route(plan: TrainingPlan, lines: Sequence[bytes]) -> Views:
+    by_route = _grouped((job.route for job in plan.jobs), lines)
     for route in RouteState:
         if route is not RouteState.ROUTE_BLOCKED:
             name = route.value.removeprefix("ROUTE_").lower()
             yield _view(plan, "by_route", name, {"route": route.value}, by_route.get(route, []))
+
+
+_OF_FOLDER: dict[str, Callable[[TrainingPlan, Sequence[bytes]], Views]] = {
+    "by_target": _by_target,
+    "by_symbol": _by_symbol,
+    "by_type": _by_type,
+    "by_route": _by_route,
+}
+VIEWS = tuple(_OF_FOLDER)
 
 
 def _grouped(keys: Iterable[K], lines: Sequence[bytes]) -> dict[K, list[bytes]]:
@@ -68,7 +89,7 @@ def _named(
     key: str,
     groups: Mapping[str, Sequence[bytes]],
     served_by: Mapping[str, Sequence[str]] | None = None,
-) -> Iterator[tuple[PurePath, Parts]]:
+) -> Views:
     files = file_names(groups)
     for name in sorted(groups):
         about: dict[str, object] = {key: name}

@@ -6,9 +6,11 @@ Each job is encoded once; every file is put together from these lines.
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from trainroute.parallel import in_threads
 from trainroute.plan.markdown import plan_markdown
 from trainroute.plan.views import VIEWS, views_of
 from trainroute.records.artifacts import write_parts
@@ -43,17 +45,27 @@ def write_training_plan(
     lines = job_lines(plan.jobs)
     parts = plan_parts(plan, lines)
     with replaced_directory(directory, owned=_OWNED) as fresh:
-        _write(fresh / MASTER_NAME, parts, durable=True)
-        shutil.copyfile(fresh / MASTER_NAME, fresh / MIRROR_NAME)
-        if "YAML" in formats:
+
+        def truth() -> None:
+            _write(fresh / MASTER_NAME, parts, durable=True)
+            shutil.copyfile(fresh / MASTER_NAME, fresh / MIRROR_NAME)
+
+        def yaml() -> None:
             with (fresh / YAML_NAME).open("wb") as file:
                 file.writelines(yaml_document(parts, entries=len(lines)))
-        if "MARKDOWN" in formats:
+
+        def markdown() -> None:
             (fresh / MARKDOWN_NAME).write_text(plan_markdown(plan), encoding="utf-8")
-        for folder in VIEWS:
+
+        def views(folder: str) -> None:
             (fresh / folder).mkdir()
-        for name, view in views_of(plan, lines):
-            _write(fresh / name, view)
+            for name, view in views_of(folder, plan, lines):
+                _write(fresh / name, view)
+
+        wanted: dict[str, Callable[[], None]] = {"YAML": yaml, "MARKDOWN": markdown}
+        writers = [truth, *(partial(views, folder) for folder in VIEWS)]
+        writers += [write for name, write in wanted.items() if name in formats]
+        in_threads(lambda write: write(), writers)
     return directory / MASTER_NAME
 
 

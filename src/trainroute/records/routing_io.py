@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from trainroute.config.schema import PlanningConfig, RoutingConfig
 from trainroute.errors import BrokenPlanError, one_line
+from trainroute.parallel import in_threads
 from trainroute.records.artifacts import canonical_json, read_parts, refuse_edited, write_parts
 from trainroute.records.directories import recover, replaced_directory
 from trainroute.records.frames import SLICE_ROWS
@@ -65,15 +66,23 @@ def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
         "targets": plan.targets_part,
     }
     with replaced_directory(directory, owned=_OWNED) as fresh:
-        with (fresh / JSON_NAME).open("wb") as file:
-            write_parts(file, parts)
-        if "YAML" in plan.routing.dump_plan_as:
+
+        def truth() -> None:
+            with (fresh / JSON_NAME).open("wb") as file:
+                write_parts(file, parts)
+
+        def yaml() -> None:
             names = (plan.pooled["target"], plan.pairs["symbol"])
             longest = max((int(name.str.len_bytes().max() or 0) for name in names), default=0)  # type: ignore[arg-type]  # Polars types a maximum as any literal
             with (fresh / f"{STEM}.yaml").open("wb") as file:
                 file.writelines(yaml_document(parts, entries=plan.pairs.height, longest_key=longest))
-        if "MARKDOWN" in plan.routing.dump_plan_as:
+
+        def markdown() -> None:
             (fresh / f"{STEM}.md").write_text(routing_markdown(plan), encoding="utf-8")
+
+        wanted = {"YAML": yaml, "MARKDOWN": markdown}
+        extra = [write for name, write in wanted.items() if name in plan.routing.dump_plan_as]
+        in_threads(lambda write: write(), [truth, *extra])
     return directory / JSON_NAME
 
 

@@ -34,11 +34,13 @@ def yaml_document(parts: Mapping[str, Sequence[bytes]], *, entries: int, longest
     if entries <= BLOCK_STYLE_LIMIT or longest_key > _LONGEST_KEY:
         yield _block({key: msgspec.json.decode(b"".join(chunks)) for key, chunks in parts.items()})
         return
+    opening = b"{"
     for key, chunks in parts.items():
-        yield key.encode() + b": "
+        yield opening + msgspec.json.encode(key) + b": "
         for chunk in chunks:
-            yield b"".join(_mended(chunk)).replace(b"\n", b"\n  ")
-        yield b"\n"
+            yield from _mended(chunk)
+        opening = b",\n"
+    yield b"}\n"
 
 
 def _block(value: object) -> bytes:
