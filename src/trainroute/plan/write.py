@@ -63,7 +63,7 @@ def write_training_plan(
                 _write(fresh / name, view)
 
         wanted: dict[str, Callable[[], None]] = {"YAML": yaml, "MARKDOWN": markdown}
-        writers = [truth, *(partial(views, folder) for folder in VIEWS)]
+        writers: list[Callable[[], None]] = [truth, *(partial(views, folder) for folder in VIEWS)]
         writers += [write for name, write in wanted.items() if name in formats]
         in_threads(lambda write: write(), writers)
     return directory / MASTER_NAME
