@@ -71,9 +71,9 @@ def rows() -> list[Row]:
 def route() -> Callable[..., RoutingPlan]:
     """Route rows under a config given as a dict."""
 
-    def run(rows: list[Row], **config: Any) -> RoutingPlan:
+    def run(rows: list[Row], *, generated_at: str = "2024", **config: Any) -> RoutingPlan:
         table = validate_candidates(pl.DataFrame(rows, infer_schema_length=None), "test")
-        return build_routing_plan(table, Config.model_validate(config), generated_at="2024", git_commit=None)
+        return build_routing_plan(table, Config.model_validate(config), generated_at=generated_at, git_commit=None)
 
     return run
 
