@@ -84,8 +84,7 @@ class Candidates:
         return self._digest(self.provided, None)
 
     def _digest(self, columns: Collection[str], decimals: int | None) -> str:
-        ordered = self.frame.sort("target", "mode", "symbol", nulls_last=False)
-        return frame_digest(ordered.select(name for name in COLUMNS if name in columns), decimals)
+        return frame_digest(self.frame.select(name for name in COLUMNS if name in columns), decimals)
 
 
 def frame_digest(frame: pl.DataFrame, decimals: int | None) -> str:
