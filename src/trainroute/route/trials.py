@@ -6,7 +6,7 @@ just across are all that need be tried. Words and switches have no distance and 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import floor
+from math import ceil, floor
 from typing import Any, Literal
 
 import polars as pl
@@ -67,9 +67,10 @@ def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: 
     """
     own = pairs.filter(pl.col("symbol") == symbol)
     compared = _compared(facts, config, symbol)
-    edges = _lane_edges(pairs, own, config, facts.provided)
-    metrics = [*_metric_trials(compared, edges), *_word_trials(facts, symbol)]
-    return metrics, list(_threshold_trials(compared, config, facts, pairs, own))
+    score = lane_score(score_column(config, facts.provided), pooled_score_on_symbol(config, facts.provided))
+    metrics = [*_metric_trials(compared, _lane_edges(pairs, own, score)), *_word_trials(facts, symbol)]
+    settings, task = flat_settings(config.model_dump(mode="json"), "routing"), facts.pooled["task_type"].item()
+    return metrics, list(_threshold_trials(compared, settings, task, _lane_shares(pairs, own, score)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,14 +120,14 @@ def _compared(facts: Facts, config: RoutingConfig, symbol: str) -> list[_Compare
     return found
 
 
-def _lane_edges(pairs: pl.DataFrame, own: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> list[float]:
+def _lane_edges(pairs: pl.DataFrame, own: pl.DataFrame, score: pl.Expr) -> list[float]:
     """Return the scores between which the experimental lane ends, if the pair stands in its queue."""
-    kept = pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY
-    full = (pl.col("blocked_by") == Cause.LANE_FULL).fill_null(value=False)
-    if not own.select(kept | full).item():
+    if not own.select(_in_queue()).item():
         return []
-    score = lane_score(score_column(config, provided), pooled_score_on_symbol(config, provided))
-    edges = pairs.select(pl.when(kept).then(score).min().alias("last"), pl.when(full).then(score).max().alias("first"))
+    kept = _in_queue() & ~_full()
+    edges = pairs.select(
+        pl.when(kept).then(score).min().alias("last"), pl.when(_full()).then(score).max().alias("first")
+    )
     return [edge for edge in edges.row(0) if edge is not None]
 
 
@@ -158,12 +159,10 @@ def _word_trials(facts: Facts, symbol: str) -> Iterator[Trial]:
 
 
 def _threshold_trials(
-    compared: Sequence[_Compared], config: RoutingConfig, facts: Facts, pairs: pl.DataFrame, own: pl.DataFrame
+    compared: Sequence[_Compared], settings: Mapping[str, Any], task: str | None, lane: Sequence[float]
 ) -> Iterator[Trial]:
-    settings = flat_settings(config.model_dump(mode="json"), "routing")
-    task = facts.pooled["task_type"].item()
     tried: list[tuple[str, Value]] = [(key, after) for key, values in _SWITCHES.items() for after in values]
-    tried += [(_LANE_KEY, share) for share in _lane_shares(pairs, own)]
+    tried += [(_LANE_KEY, round(share, DECIMALS)) for share in lane]
     for rule in compared:
         for key in _keys(rule.check.key, settings, task):
             across = rule.threshold_across(settings[key])
@@ -173,15 +172,22 @@ def _threshold_trials(
             yield Trial(side=None, name=key, before=settings[key], after=after)
 
 
-def _lane_shares(pairs: pl.DataFrame, own: pl.DataFrame) -> list[float]:
-    """Return the fractions of a target's symbols at which the lane has one place more, one less, or none."""
-    kept = int((pairs["route"] == RouteState.ROUTE_EXPERIMENTAL_ONLY).sum())
-    if own["route"].item() == RouteState.ROUTE_EXPERIMENTAL_ONLY:
-        return [0.0, *(round(places / pairs.height, 9) for places in range(1, kept))]
-    if own["blocked_by"].item() == Cause.LANE_FULL:
-        full = int((pairs["blocked_by"] == Cause.LANE_FULL).sum())
-        return [round(places / pairs.height, 9) for places in range(kept + 1, kept + full + 1)]
-    return []
+def _lane_shares(pairs: pl.DataFrame, own: pl.DataFrame, score: pl.Expr) -> list[float]:
+    """Return the fractions of a target's symbols at which the lane just reaches the pair, or just does not, or ends."""
+    queue = pairs.filter(_in_queue()).sort([score, "symbol"], descending=[True, False], nulls_last=True)
+    place = queue["symbol"].index_of(own["symbol"].item())
+    if place is None:
+        return []
+    reaches = ceil((place + 1) / pairs.height / STEP) * STEP
+    return [reaches] if own.select(_full()).item() else [0.0, *([reaches - STEP] if place else [])]
+
+
+def _full() -> pl.Expr:
+    return (pl.col("blocked_by") == Cause.LANE_FULL).fill_null(value=False)
+
+
+def _in_queue() -> pl.Expr:
+    return _full() | (pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY)
 
 
 def _keys(key: str | None, settings: Mapping[str, Any], task: str | None) -> list[str]:
