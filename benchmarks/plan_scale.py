@@ -1,12 +1,13 @@
 """Time and memory from a candidates file to every plan file, as targets × symbols grows.
 
 Run ``python benchmarks/plan_scale.py`` (100 × 1,000), or give sizes: ``… plan_scale.py 20x500 1000x1000``.
-Each size runs in a process of its own, so that its peak memory is its own. The table that it prints stands in
-``docs/plans.md``.
+Each size runs in a process of its own, so that its peak memory is its own. Two tables, which stand in
+``docs/plans.md``: the commands, each as a person starts it, and the steps behind ``trainroute route`` one by one.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -20,7 +21,8 @@ import numpy as np
 import polars as pl
 
 STABILITY = ("STABLE", "DRIFTING", "DIVERGED", "UNKNOWN")
-STEPS = ("read", "route", "write routing plan", "plan", "write training plan", "load", "validate", "explain")
+COMMANDS = ("route", "show", "validate", "explain")
+STEPS = ("read", "states and routes", "route", "write routing plan", "plan", "write training plan")
 
 
 def planted_candidates(n_targets: int, n_symbols: int, seed: int = 0) -> pl.DataFrame:
@@ -102,11 +104,17 @@ def measure(folder: Path) -> dict[str, float]:
     from trainroute.records.candidates_io import read_candidates  # noqa: PLC0415
     from trainroute.records.plan import FeatureSet  # noqa: PLC0415
     from trainroute.records.routing_io import read_routing_plan, write_routing_plan  # noqa: PLC0415
-    from trainroute.route import build_routing_plan, explain  # noqa: PLC0415
+    from trainroute.route import build_routing_plan  # noqa: PLC0415
+    from trainroute.route.decide import routed  # noqa: PLC0415
+    from trainroute.route.facts import facts_of  # noqa: PLC0415
+    from trainroute.route.hysteresis import basis_of, remembered  # noqa: PLC0415
 
-    config, took = load_config(), {}
+    config, took, alone = load_config(), {}, {}
     with _timed(took, "read"):
         candidates = read_candidates(folder / "candidates.parquet")
+    with _timed(alone, "states and routes"):
+        nothing = basis_of(None, config_hash="", metrics_snapshot="")
+        routed(remembered(facts_of(candidates, config.routing), nothing), config.routing)
     with _timed(took, "route"):
         routing = build_routing_plan(candidates, config, generated_at="2024", git_commit=None)
     with _timed(took, "write routing plan"):
@@ -127,15 +135,19 @@ def measure(folder: Path) -> dict[str, float]:
         write_training_plan(plan, folder / "globals" / "training_plan")
     to_files = sum(took.values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    with _timed(took, "load"):
-        loaded = load_training_plan(folder / "globals" / "training_plan")
-    with _timed(took, "explain"):
-        explain(routing, loaded.jobs[0].target, routing.symbols[0]).lines()
-    with _timed(took, "validate"):
-        problems = validate_plan(loaded, routing=read_routing_plan(path))
+    loaded = load_training_plan(folder / "globals" / "training_plan")
+    problems = validate_plan(loaded, routing=read_routing_plan(path))
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
     jobs = float(len(loaded.jobs))
-    return {**took, "total": to_files, "peak": peak, "size": size, "jobs": jobs, "problems": float(len(problems))}
+    return {
+        **took,
+        **alone,
+        "total": to_files,
+        "peak": peak,
+        "size": size,
+        "jobs": jobs,
+        "problems": float(len(problems)),
+    }
 
 
 @contextmanager
@@ -155,21 +167,52 @@ def main() -> None:
     if options.child:
         print(json.dumps(measure(options.child)))
         return
-    print(f"| targets × symbols | jobs | {' | '.join(STEPS)} | to all files | peak | on disk |")
-    print(f"|{'---|' * (len(STEPS) + 5)}")
+    tables = (
+        _Table(["targets × symbols", *COMMANDS]),
+        _Table(["targets × symbols", "jobs", *STEPS, "to all files", "peak", "on disk"]),
+    )
     for n_targets, n_symbols in sizes:
+        size = f"{n_targets:,} × {n_symbols:,}"
         with tempfile.TemporaryDirectory() as name:
-            planted_candidates(n_targets, n_symbols).write_parquet(Path(name) / "candidates.parquet")
+            frame = planted_candidates(n_targets, n_symbols)
+            frame.write_parquet(Path(name) / "candidates.parquet")
+            pair = frame.select("target", "symbol").row(0)
+            tables[0].add(size, *_commands(Path(name), *pair))
             command = [sys.executable, __file__, f"{n_targets}x{n_symbols}", "--child", name]
             out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found = json.loads(out)
-        steps = " | ".join(f"{found[step]:.2f} s" for step in STEPS)
-        print(
-            f"| {n_targets:,} × {n_symbols:,} | {found['jobs']:,.0f} | {steps} | {found['total']:.1f} s | "
-            f"{found['peak']:,.0f} MB | {found['size']:,.0f} MB |"
-        )
+        steps = [f"{found[step]:.2f} s" for step in STEPS]
+        sums = [f"{found['total']:.1f} s", f"{found['peak']:,.0f} MB", f"{found['size']:,.0f} MB"]
+        tables[1].add(size, f"{found['jobs']:,.0f}", *steps, *sums)
         if found["problems"]:
             sys.exit(f"validate found {found['problems']:.0f} problems")
+    print("\n\n".join(table.text for table in tables))
+
+
+class _Table:
+    def __init__(self, headings: list[str]) -> None:
+        self.text = f"| {' | '.join(headings)} |\n|{'---|' * len(headings)}"
+
+    def add(self, *cells: str) -> None:
+        self.text += f"\n| {' | '.join(cells)} |"
+
+
+def _commands(folder: Path, target: str, symbol: str) -> list[str]:
+    """Run each command as a person does; return seconds, core seconds and peak memory of each."""
+    arguments = {"route": [str(folder / "candidates.parquet")], "explain": ["--target", target, "--symbol", symbol]}
+    found = []
+    for name in COMMANDS:
+        command = [sys.executable, "-m", "trainroute", name, *arguments.get(name, [])]
+        start = time.perf_counter()
+        with subprocess.Popen([*command, "--output-dir", str(folder / "out")], stdout=subprocess.DEVNULL) as child:
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            sys.exit(f"{name} ended with {child.returncode}")
+        core = usage.ru_utime + usage.ru_stime
+        seconds = f"{time.perf_counter() - start:.1f} s ({core:.1f} core s)"
+        found.append(f"{seconds}, {usage.ru_maxrss / 1e3:,.0f} MB")
+    return found
 
 
 if __name__ == "__main__":
