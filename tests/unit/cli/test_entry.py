@@ -85,7 +85,10 @@ def test_exit_code_of_a_command_that_ends(result: object, code: int) -> None:
         (["run", "--data-dir", "d", "--model-types", "serial"], "--model-types"),
         (["run", "--data-dir", "d", "--symbols"], "--symbols"),
         (["run", "--data-dir", "d", "--executor", "cloud"], "--executor"),
-        (["explain", "--target", "t"], "--symbol"),
+        (["explain"], "--target"),
+        (["route"], "--dry-run"),
+        (["route", "--set", "x"], "key=value"),
+        (["diff", "a", "b", "--limit", "-1"], "--limit"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_in_one_line(

@@ -11,7 +11,7 @@ from trainroute.records.plan import (
 )
 from trainroute.records.results import FamilyCounts, RouteSkill, TrainingReport
 from trainroute.records.vocabulary import RouteState, TrainingType
-from trainroute.report.tables import print_diff, print_lines, print_plan, print_summary
+from trainroute.report.tables import print_lines, print_plan, print_summary
 
 
 def _plan(n_jobs: int) -> TrainingPlan:
@@ -130,8 +130,6 @@ def test_long_lines_are_not_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "x" * 500 + "\n"
 
 
-def test_diff_gives_counts_first_and_bounds_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
-    print_diff(["a"], [f"r{number}" for number in range(45)], ["c: priority 1 → 2"])
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[:3] == ["1 added, 45 removed, 1 changed", "+ a", "- r0"]
-    assert lines[-2:] == ["- … 5 more", "~ c: priority 1 → 2"]
+def test_a_name_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_lines("y\x1b[2J\u202ee\n", "naïve · 目标")
+    assert capsys.readouterr().out == "y\\x1b[2J\\u202ee\\n\nnaïve · 目标\n"
