@@ -27,7 +27,7 @@ from trainroute.config import Config
 from trainroute.evaluate import evaluate_panel
 from trainroute.evaluate.design import feature_scale, label_columns
 from trainroute.evaluate.inputs import GroupInput
-from trainroute.evaluate.learning import Learning
+from trainroute.evaluate.learning import Learning, effective_features
 from trainroute.evaluate.posterior import pooled_posterior, target_posteriors
 from trainroute.evaluate.scoring import TargetScores, score_target
 from trainroute.evaluate.statistics import accumulate, target_groups
@@ -82,7 +82,8 @@ def linear_scores(data: GroupInput) -> list[TargetScores]:
 
     scores = in_threads(score, range(len(data.targets)))
     learning = Learning.of(data, rows, found.local_trained)
-    in_threads(lambda own: target_posteriors(own, learning, len(data.panel.features)), scores)
+    rank = effective_features(data.all_training().pooled().xx[0])
+    in_threads(lambda own: target_posteriors(own, learning, rank), scores)
     return scores
 
 

@@ -238,7 +238,7 @@ class _Engine:
 
 
 def _posteriors(item: TargetEvidence) -> TargetPosteriors:
-    return target_posteriors(item.scores, item.learning, len(item.features))
+    return target_posteriors(item.scores, item.learning, item.effective_features)
 
 
 def _importances(panel: Panel, found: TargetEvidence) -> tuple[FeatureImportance, ...]:

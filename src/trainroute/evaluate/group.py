@@ -9,7 +9,7 @@ from trainroute.config import Config
 from trainroute.evaluate.evidence import TreeUse
 from trainroute.evaluate.inputs import GroupInput
 from trainroute.evaluate.leakage import Quarantine
-from trainroute.evaluate.learning import Learning
+from trainroute.evaluate.learning import Learning, effective_features
 from trainroute.evaluate.linear import masks
 from trainroute.evaluate.probes import Probed, probe
 from trainroute.evaluate.scoring import TargetScores, score_target
@@ -44,6 +44,8 @@ class TargetEvidence:
         The latest snapshot by (target, symbol or None).
     features : tuple of int
         Columns selected on all rows before the holdout, strongest first.
+    effective_features : float
+        Their effective rank.
     strength : ndarray of shape (n_features,)
     rows_per_symbol : ndarray of shape (n_symbols,)
         Labelled rows before the holdout.
@@ -59,6 +61,7 @@ class TargetEvidence:
     stability: dict[str | None, Stability]
     latest: dict[Key, Snapshot]
     features: tuple[int, ...]
+    effective_features: float
     strength: Floats
     rows_per_symbol: NDArray[np.int64]
 
@@ -97,6 +100,7 @@ def evaluate_group(
             stability=stability[i],
             latest=latest[i],
             features=tuple(int(f) for f in np.argsort(-merit[i], kind="stable") if chosen[i, f]),
+            effective_features=effective_features(pooled.xx[0][np.ix_(chosen[i], chosen[i])]),
             strength=merit[i],
             rows_per_symbol=training.n.round().astype(np.int64),
         )

@@ -1,8 +1,8 @@
 """What the final model gains over the models of the folds, because it trains on more rows.
 
 Models in the folds see only the rows before them, which costs a local model most: it has the fewest rows for as many
-coefficients. A linear model with k coefficients, trained on n independent observations of a relation that explains the
-share R of the variance, is expected to reach the correlation ``r(n) = R / sqrt(R + k / n)``.
+coefficients. A linear model with k free coefficients, trained on n independent observations of a relation that explains
+the share R of the variance, is expected to reach the correlation ``r(n) = R / sqrt(R + k / n)``.
 
 1. A skill in units of its standard error is the correlation in units of one over the root of the independent
    observations of the test rows, whatever the task and however labels overlap: ``z = skill / se``.
@@ -10,12 +10,17 @@ share R of the variance, is expected to reach the correlation ``r(n) = R / sqrt(
    ``sum w_f r(q_f) = |z|`` is found by bisection, in the same units.
 3. With ``Q`` training rows per test row at last, skill is expected to grow by the factor ``r(Q) / |z|``.
 
+Ridge spends nothing on directions in which features hardly vary, so k is not the number of features but their
+effective rank (`effective_features`): all of them where they are uncorrelated, one where they are copies.
+
 It grows by at most ``sqrt(Q) / sum w_f sqrt(q_f)``, and a skill of 0 stays 0.
 
 References
 ----------
 Hastie, Tibshirani & Friedman (2009), The Elements of Statistical Learning, section 7.10: cross-validation is biased
-where the learning curve still rises. The curve is that of least squares with independent regressors.
+where the learning curve still rises. The curve is that of least squares with independent regressors; their section
+3.4.1 has the effective degrees of freedom of ridge. The participation ratio of eigenvalues as an effective number of
+dimensions: Bell & Dean (1970), Atomic vibrations in vitreous silica, Discuss. Faraday Soc. 50.
 """
 
 from dataclasses import dataclass
@@ -82,7 +87,21 @@ class Learning:
         )
 
 
-def growth(skill: Floats, se: Floats, share: TrainingShare, n_features: int) -> Floats:
+def effective_features(products: Floats) -> float:
+    """Return the effective rank of features: ``(sum l)^2 / sum l^2`` over the eigenvalues of their correlations.
+
+    Parameters
+    ----------
+    products : ndarray of shape (n_features, n_features)
+        Centred sums of products; features that do not vary are left out.
+    """
+    spread = np.sqrt(np.diagonal(products))
+    varies = spread > 0
+    correlation = products[np.ix_(varies, varies)] / (spread[varies, None] * spread[varies])
+    return float(varies.sum() ** 2 / max((correlation**2).sum(), 1.0))
+
+
+def growth(skill: Floats, se: Floats, share: TrainingShare, n_features: float) -> Floats:
     """Return the factor by which skill is expected to grow; 1 where nothing was measured.
 
     Parameters
@@ -91,8 +110,8 @@ def growth(skill: Floats, se: Floats, share: TrainingShare, n_features: int) -> 
         Expected score in the folds less one half.
     se : ndarray of shape (k,)
         Standard error of the score.
-    n_features : int
-        Features that the model may use.
+    n_features : float
+        Effective number of features that the model uses.
     """
     known = np.isfinite(skill) & np.isfinite(se) & (se > 0) & (share.tested.sum(1) > 0) & (n_features > 0)
     z = np.abs(np.divide(skill, se, out=np.zeros(len(known)), where=known))

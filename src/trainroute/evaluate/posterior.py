@@ -45,13 +45,13 @@ class TargetPosteriors:
         return float(np.average(better, weights=weight)) if weight.sum() > 0 else float("nan")
 
 
-def target_posteriors(scores: TargetScores, learning: Learning, n_features: int) -> TargetPosteriors:
+def target_posteriors(scores: TargetScores, learning: Learning, n_features: float) -> TargetPosteriors:
     """Shrink a target's scores over its symbols.
 
     Parameters
     ----------
-    n_features : int
-        Features that the target's models may use.
+    n_features : float
+        Effective number of features that the target's models use (`learning.effective_features`).
     """
     pooled, local = _posterior(scores.pooled.value, scores.pooled), _posterior(scores.local.value, scores.local)
     overall = np.array([pooled.group_mean - NO_SKILL])

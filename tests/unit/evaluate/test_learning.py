@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from trainroute.evaluate.learning import TrainingShare, growth
+from trainroute.evaluate.learning import TrainingShare, effective_features, growth
 from trainroute.metrics import concordance
 
 Floats = NDArray[np.float64]
@@ -73,3 +73,14 @@ def test_nothing_grows_without_evidence(skill: float, se: float) -> None:
 
 def test_a_symbol_without_test_rows_does_not_grow() -> None:
     assert growth(np.array([0.05]), np.array([0.03]), share_of([0.0] * 4, [0.0] * 4, 100.0), 30)[0] == 1.0
+
+
+def test_the_effective_rank_counts_directions_and_not_columns() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(5000, 8))
+    copies = np.column_stack([x[:, [0]] * np.arange(1.0, 9.0), np.zeros((5000, 2))])
+    both = np.column_stack([x[:, :4], 100.0 * x[:, :4]])
+    assert effective_features(x.T @ x) == pytest.approx(8.0, rel=0.01)
+    assert effective_features(copies.T @ copies) == pytest.approx(1.0)
+    assert effective_features(both.T @ both) == pytest.approx(4.0, rel=0.01)
+    assert effective_features(np.zeros((3, 3))) == 0.0
