@@ -87,9 +87,9 @@ def test_every_artifact_has_a_schema_and_a_place_in_the_docs() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ARTIFACTS)
-def test_every_file_of_a_run_fits_its_schema(name: str, copied) -> None:
+def test_every_file_of_a_run_fits_its_schema(name: str, finished) -> None:
     schema = json.loads((SCHEMAS / f"{name}.json").read_text())
-    paths = sorted(copied.results.glob(FILES[name]))
+    paths = sorted(finished[0].results.glob(FILES[name]))
     assert paths
     for path in paths:
         document = json.loads(path.read_text())

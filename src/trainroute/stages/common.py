@@ -8,6 +8,7 @@ from trainroute.config import Config, check_config, load_config
 from trainroute.errors import ConfigError, UsageError
 from trainroute.families import FAMILIES, STANDARD, FamilySelection, select_families
 from trainroute.plan import ROUTING_PLAN_DIR
+from trainroute.records.patterns import is_glob, matching
 from trainroute.train.settings import family_settings
 
 ConfigLike = Config | Mapping[str, Any] | Path | str | None
@@ -38,7 +39,9 @@ def as_config(config: ConfigLike) -> Config:
 
 
 def families_asked_for(families: Sequence[str] | None, model_types: str | None, config: Config) -> FamilySelection:
-    """Return the families named, else those of the group, else the standard ones of the config."""
+    """Return the families named (globs too), else those of the group, else the standard ones of the config."""
+    if families is not None:
+        families = [name for given in families for name in _meant(given)]
     return select_families(families, group=model_types or STANDARD, standard=config.planning.standard_families)
 
 
@@ -62,6 +65,13 @@ def check_places(data_dir: Path, output_dir: Path) -> None:
                 f"--data-dir {data_dir} lies in {output_dir / name}, where output is written; "
                 "move the data or choose another --output-dir"
             )
+
+
+def _meant(pattern: str) -> list[str]:
+    """Return the families that a glob means, whatever their case; a name, or a glob that means none, as it is."""
+    known = {name.casefold(): name for name in FAMILIES.names()}
+    found = matching(pattern.casefold(), known) if is_glob(pattern) else set()
+    return sorted(known[name] for name in found) or [pattern]
 
 
 def _check_families(config: Config) -> None:
