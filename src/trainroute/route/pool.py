@@ -20,7 +20,7 @@ def trained_models(plan: RoutingPlan, target: str, symbol: str) -> tuple[tuple[s
     own = of_target.filter(pl.col("symbol") == symbol)
     local, pooled, cause = own.select(trains_local(), trains_pooled().alias("pooled"), "blocked_by").row(0)
     teachers = of_target.filter(teaches_pool(plan.routing, plan.planning)).height
-    trained = (["the pooled model, taught by " + _symbols(teachers)] if pooled and teachers else []) + (
+    trained = ([f"the pooled model (taught by {_symbols(teachers)})"] if pooled and teachers else []) + (
         ["a model of its own"] if local else []
     )
     if pooled and not teachers:
