@@ -151,8 +151,8 @@ def _refused(ended: Ended) -> bool:
 def test_spoilt_bytes_of_a_plan(made: Path) -> None:
     output, rng = made / "out", random.Random(1)
     explain = ("explain", "--target", "y_a_5d", "--symbol", "A", "--output-dir", output)
-    validate = ("validate", "--output-dir", output)
-    for name, command, read in ((MASTER, validate, _jobs), (ROUTING, explain, _decided)):
+    show = ("show", "--output-dir", output)
+    for name, command, read in ((MASTER, show, _jobs), (ROUTING, explain, _decided)):
         path = output / name
         data, truth = path.read_bytes(), read(path)
         assert not _refused(_spoken(*command))
@@ -169,8 +169,8 @@ def test_spoilt_bytes_of_a_plan(made: Path) -> None:
 def test_another_shape_of_a_plan_with_a_right_hash(made: Path) -> None:
     output, rng = made / "out", random.Random(2)
     explain = ("explain", "--target", "y_a_5d", "--symbol", "A", "--output-dir", output)
-    validate = ("validate", "--output-dir", output)
-    for name, command, read in ((MASTER, validate, _jobs), (ROUTING, explain, _decided)):
+    show = ("show", "--output-dir", output)
+    for name, command, read in ((MASTER, show, _jobs), (ROUTING, explain, _decided)):
         path = output / name
         data, truth = path.read_bytes(), read(path)
         document = {key: value for key, value in msgspec.json.decode(data).items() if key != HASH_KEY}
@@ -187,9 +187,9 @@ def test_a_spoilt_master_is_never_replaced_by_its_mirror(made: Path) -> None:
     master = made / "out" / MASTER
     data = master.read_bytes()
     master.write_bytes(data[: len(data) // 2])
-    assert _refused(_spoken("validate", "--output-dir", made / "out"))
+    assert _refused(_spoken("show", "--output-dir", made / "out"))
     master.unlink()
-    assert _spoken("validate", "--output-dir", made / "out").code == 0
+    assert _spoken("show", "--output-dir", made / "out").code == 0
     master.write_bytes(data)
 
 
