@@ -68,6 +68,9 @@ def basis_of(previous: RoutingPlan | None, *, config_hash: str, metrics_snapshot
 
 def remembered(facts: Facts, before: Basis) -> Facts:
     """Add ``previous_state`` and ``previous_route`` to both tables; null where nothing is remembered."""
+    if before.pairs.height == 0:
+        nothing = {name: pl.lit(None, pl.String) for name in (STATE, ROUTE)}
+        return replace(facts, pooled=facts.pooled.with_columns(**nothing), pairs=facts.pairs.with_columns(**nothing))
     return replace(
         facts,
         pooled=facts.pooled.join(before.pooled, on="target", how="left", maintain_order="left"),
@@ -136,7 +139,7 @@ def held_sentence(checks: Sequence[Check], strict: Sequence[Check], state: pl.Ex
     Parameters
     ----------
     checks, strict : sequence of Check
-        The rules with and without their margins, in one order.
+        The rules with and without their margins, in one order; the same ones where hysteresis is off.
     state : polars.Expr
         The state of the side.
     side : str
@@ -145,7 +148,7 @@ def held_sentence(checks: Sequence[Check], strict: Sequence[Check], state: pl.Ex
     needed = [
         pl.when((state == check.level.value) & check.passes & ~bare.passes).then(pl.lit(check.label))
         for check, bare in zip(checks, strict, strict=True)
-        if check.threshold is not bare.threshold and check.margin in _SCORES | _PROBABILITIES
+        if check is not bare and check.margin in _SCORES | _PROBABILITIES
     ]
     what = pl.concat_str(needed or [pl.lit(None, pl.String)], separator=" and ", ignore_nulls=True)
     said = [pl.lit(f"{side} stays "), state, pl.lit(" by hysteresis: "), what, pl.lit(" within the margin")]

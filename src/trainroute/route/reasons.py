@@ -29,7 +29,7 @@ Sentences = Callable[[SignalState], Sequence[pl.Expr]]
 def explained_pooled(pooled: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
     """Add ``margins`` and ``reasons`` to the pooled sides that `trainroute.route.decide.routed` gives."""
     checks = checks_of(Mode.CROSS_SECTIONAL, config, provided)
-    strict = strict_checks_of(Mode.CROSS_SECTIONAL, config, provided)
+    strict = strict_checks_of(Mode.CROSS_SECTIONAL, config, provided) if config.hysteresis.on else checks
     notes = [*_notes("pooled", not_provided(config, provided)), _unknowns("pooled")]
 
     def sentences(state: SignalState) -> list[pl.Expr]:
@@ -42,7 +42,7 @@ def explained_pooled(pooled: pl.DataFrame, config: RoutingConfig, provided: froz
 def explained_pairs(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
     """Add ``scores``, ``evidence``, ``margins`` and ``reasons`` to the pairs that `routed` gives."""
     checks = checks_of(Mode.SYMBOL, config, provided)
-    strict = strict_checks_of(Mode.SYMBOL, config, provided)
+    strict = strict_checks_of(Mode.SYMBOL, config, provided) if config.hysteresis.on else checks
     between = [*serving_checks(config, provided), *choice_checks(config, provided)]
     by_states = why_of(pl.col("cs_state"), pl.col("local_state"), config, compared="p_local_better" in provided)
     why = pl.coalesce("pin_why", "over", by_states)
