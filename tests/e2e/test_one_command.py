@@ -155,11 +155,11 @@ def test_show_and_diff(copied, program) -> None:
     assert load_training_plan(copied.plan).metadata.plan_id in shown.out
     assert "cs_y_high_vol_20d" in shown.out
     same = program("diff", "results", "results/globals/training_plan")
-    assert same.out.splitlines()[0] == "0 added, 0 removed, 0 changed"
+    assert same.out == "no difference: the same jobs and routes\n"
     program("run", "--data-dir", "data", "--symbols", "AAPL", "JPM", "MSFT", "--targets", "y_high_vol_20d",
             "--output-dir", "other", "--skip-training")  # fmt: skip
     other = program("diff", "results", "other")
-    assert "- cs_y_will_swing_low_10d_1.00" in other.out
+    assert "- cs_y_will_swing_low_10d_1.00: 3 symbols gone" in other.out
 
 
 def test_validate_accepts_what_run_writes(copied, program) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from trainroute.config.changes import changed_settings
-from trainroute.errors import PlanNotFoundError, bounded
+from trainroute.errors import bounded
 from trainroute.plan import (
     JobChange,
     PlanDiff,
@@ -34,7 +34,7 @@ from trainroute.records.plan import TrainingJob, TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan, routing_plan_file
 from trainroute.route import RouteChange, RouteChanges, compare_routes
-from trainroute.stages.common import ROUTING_PLAN, TRAINING_PLAN
+from trainroute.stages.common import ROUTING_PLAN
 
 DETAILS = 20
 """How many jobs and how many routes a difference lists unless it is asked for another number."""
@@ -85,8 +85,6 @@ def read_planned(path: Path) -> Planned:
     directory = find_training_plan_dir(path, None) if output else path
     if directory is None:
         return Planned(name=str(path), training=None, routing=read_routing_plan(path / ROUTING_PLAN))
-    if not directory.exists():
-        raise PlanNotFoundError(f"{path}: no plan; expected an output directory, {TRAINING_PLAN}, or a plan's JSON")
     plan = load_training_plan(directory)
     routing = routing_plan_beside(directory if directory.is_dir() else directory.parent)
     made_from = routing is not None and routing.plan_id == plan.metadata.routing_plan_id
