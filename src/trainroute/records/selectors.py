@@ -1,6 +1,6 @@
 """Which jobs of a plan are meant: by target, symbol, route, type, family, priority or id, with globs.
 
-The same names everywhere: `train` runs these jobs, `show` prints them, `diff` compares them.
+The same names everywhere: `train` runs these jobs, `show` prints them.
 """
 
 from collections.abc import Callable, Iterable

@@ -20,11 +20,11 @@ def test_overrides_replace_defaults() -> None:
     [
         ({"learning_rte": 0.1}, r"hyperparameters.learning_rte: unknown hyperparameter; did you mean 'learning_rate'"),
         ({"zzz": 0.1}, r"unknown hyperparameter; known: bins, feature_fraction"),
-        ({"rounds": 0.5}, r"hyperparameters.rounds: expected int such as 500, got 0.5"),
-        ({"rounds": True}, r"expected int such as 500, got True"),
+        ({"rounds": 0.5}, r"hyperparameters.rounds: expected int such as 300, got 0.5"),
+        ({"rounds": True}, r"expected int such as 300, got True"),
         ({"refit": 1}, r"expected bool such as True, got 1"),
-        ({"rounds": None}, r"expected int such as 500, got None"),
-        ({"learning_rate": "fast"}, r"expected float such as 0.05, got 'fast'"),
+        ({"rounds": None}, r"expected int such as 300, got None"),
+        ({"learning_rate": "fast"}, r"expected float such as 0.1, got 'fast'"),
     ],
 )
 def test_wrong_overrides_name_the_key(override: dict[str, float | str | bool | None], message: str) -> None:
