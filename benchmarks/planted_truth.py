@@ -213,13 +213,14 @@ def jobs(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def by_mechanism(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Accuracy, share of each route and mean true scores, per strength and mechanism."""
+    """Accuracy, share of each route, true scores, and of local models what folds measure and the posterior expects."""
     by = ["strength", "mechanism"]
     routes = [
         (pl.col("route") == f"ROUTE_{name}").mean().alias(name.lower()[:6])
         for name in ("CROSS_SECTIONAL", "SYMBOL_SPECIFIC", "BOTH", "EXPERIMENTAL_ONLY", "BLOCKED")
     ]
     truth = [pl.col("true_pooled").mean().alias("pooled"), pl.col("true_local").mean().alias("local")]
+    truth += [pl.col("score").mean().alias("in folds"), pl.col("score_shrunk").mean().alias("expected")]
     right = pairs.filter(~pl.col("near")).group_by(by).agg(accuracy=pl.col("credit").mean(), pairs=pl.len())
     return right.join(pairs.group_by(by).agg(*routes, *truth), on=by).sort(by, descending=[True, False])
 
