@@ -21,7 +21,7 @@ $(BASE): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(DEV): $(BASE)
-	$(PIP) --editable '.[demo,dev]'
+	$(PIP) --editable '.[all,demo,dev]'
 	@touch $@
 
 ## demo: install, write real market data to data/, run everything on it, say what to try next

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
+from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, Siblings, TrainingRows
 from trainroute.families.roster import GROUPS, STANDARD, FamilySelection, select_from, two_stage_order
 from trainroute.registry import Registry
 
@@ -23,6 +23,7 @@ __all__ = [
     "FittedModel",
     "Hyperparameter",
     "Rows",
+    "Siblings",
     "TrainingRows",
     "select_families",
     "two_stage_order",

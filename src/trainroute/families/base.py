@@ -52,16 +52,38 @@ class Rows:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Siblings:
+    """Labels of other targets of the plan for the same rows, for a family that learns several at once.
+
+    Attributes
+    ----------
+    names : tuple of str
+    tasks : tuple of Task
+        Binary or regression.
+    labels : ndarray of shape (n_rows, n_siblings), float32
+        NaN where a label is unknown, or ends too late to be seen beside these rows.
+    """
+
+    names: tuple[str, ...]
+    tasks: tuple[Task, ...]
+    labels: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingRows(Rows):
-    """Rows whose label is known.
+    """Rows to learn from.
 
     Attributes
     ----------
     labels : ndarray of shape (n_rows,), float32
-        The value (regression) or the number of the class, 0 … n_classes − 1 (classification); always finite.
+        The value (regression) or the number of the class, 0 … n_classes − 1 (classification). Finite; only a family
+        that reads history also gets rows without a usable label, which carry NaN and teach nothing by themselves.
+    siblings : Siblings or None
+        Given to families that ask for them (`Family.learns_siblings`).
     """
 
     labels: NDArray[np.float32]
+    siblings: Siblings | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +160,13 @@ class Family(ABC):
         The jobs that it can do.
     min_rows
         The fewest training rows that it accepts.
+    reads_history
+        Whether a prediction reads the rows before its own (sequences, filters). Then `fit` and `predict` get every row
+        of a symbol's part (training, validation, holdout), in order and without gaps that the data do not have.
+    learns_siblings
+        Whether it trains the target together with other targets of the plan.
+    gpu_library
+        What it computes with in the GPU stage; families of different libraries never share a process.
     requires
         Modules that must be installed; looked up, not imported.
     extra
@@ -153,6 +182,9 @@ class Family(ABC):
     tasks: ClassVar[frozenset[Task]] = ALL_TASKS
     training_types: ClassVar[frozenset[TrainingType]] = ALL_TRAINING_TYPES
     min_rows: ClassVar[int]
+    reads_history: ClassVar[bool] = False
+    learns_siblings: ClassVar[bool] = False
+    gpu_library: ClassVar[str | None] = None
     requires: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str | None] = None
     fixed_seconds: ClassVar[float] = 0.0
@@ -213,7 +245,7 @@ class Family(ABC):
         """
         _check_features(self.name, train)
         _check_features(self.name, validation)
-        _check_labels(self.name, train, self.min_rows, context)
+        _check_labels(self.name, train, context, min_rows=self.min_rows, unlabelled=self.reads_history)
         return self._fit(train, validation, context)
 
     @abstractmethod
@@ -245,11 +277,12 @@ def _check_features(family: str, rows: Rows) -> None:
         raise TrainingError(f"{family}: feature {column!r} holds infinite values; expected numbers or NaN")
 
 
-def _check_labels(family: str, rows: TrainingRows, min_rows: int, context: FitContext) -> None:
-    if len(rows) < min_rows:
-        raise TrainingError(f"{family}: {len(rows)} training rows; at least {min_rows} are needed")
-    if not np.isfinite(rows.labels).all():
+def _check_labels(family: str, rows: TrainingRows, context: FitContext, *, min_rows: int, unlabelled: bool) -> None:
+    labels = rows.labels[~np.isnan(rows.labels)] if unlabelled else rows.labels
+    if len(labels) < min_rows:
+        raise TrainingError(f"{family}: {len(labels)} training rows; at least {min_rows} are needed")
+    if not np.isfinite(labels).all():
         raise TrainingError(f"{family}: training labels hold NaN or infinite values; expected numbers")
-    if rows.labels.min() == rows.labels.max():
+    if labels.min() == labels.max():
         kind = "are all equal" if context.task is Task.REGRESSION else "hold one class only"
-        raise TrainingError(f"{family}: the {len(rows)} training labels {kind}; there is nothing to learn")
+        raise TrainingError(f"{family}: the {len(labels)} training labels {kind}; there is nothing to learn")

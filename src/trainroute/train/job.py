@@ -15,7 +15,7 @@ from trainroute.records.plan import Record, TrainingJob
 from trainroute.records.results import MODEL_MANIFEST_SCHEMA_VERSION, HoldoutScores, ModelManifest
 from trainroute.records.vocabulary import Task
 from trainroute.train.artifact import library_versions, model_folder, save_model
-from trainroute.train.rows import JobRows, job_rows, take_training_rows, training_symbols, window
+from trainroute.train.rows import JobRows, Wanted, job_rows, take_training_rows, training_symbols, window
 from trainroute.train.scoring import score_holdout
 from trainroute.train.store import PanelStore
 
@@ -25,13 +25,14 @@ _PREPROCESSING = {"dtype": "float32", "missing": "NaN", "scaling": "inside the m
 class JobTask(Record, frozen=True, kw_only=True):
     """One family of one job, with all that its run needs to know beside the panel.
 
-    ``folder`` is the name of the job's folder among the models.
+    ``folder`` is the name of the job's folder among the models, ``siblings`` are the other targets of the plan.
     """
 
     job: TrainingJob
     folder: str
     family: str
     features: tuple[str, ...]
+    siblings: tuple[str, ...]
     hyperparameters: dict[str, Hyperparameter]
     seed: int
     threads: int
@@ -70,16 +71,29 @@ def run_job(task: JobTask, store: PanelStore, models: Path) -> JobDone:
         raise MissingLibraryError(f"{family.name} needs {', '.join(missing)}; {family.install_hint()}")
     target = store.index.targets[store.target_number[task.job.target]]
     rows = job_rows(store, task.job, min_rows=family.min_rows)
+    wanted = Wanted(
+        features=task.features,
+        target=target,
+        siblings=_siblings(task, store) if family.learns_siblings else (),
+        history=family.reads_history,
+    )
+    last = store.split.n_blocks
+    beside = last - 1 if len(rows.validation) else last
     model = family().fit(
-        take_training_rows(store, rows.train, task.features, target),
-        take_training_rows(store, rows.validation, task.features, target),
+        take_training_rows(store, rows.train, wanted, first_block=0, ends_before=beside),
+        take_training_rows(store, rows.validation, wanted, first_block=last - 1, ends_before=last),
         context=_context(task, target),
     )
-    scores = score_holdout(store, model, target, rows.holdout, task.features, threads=task.threads)
+    scores = score_holdout(store, model, wanted, rows.holdout, threads=task.threads)
     manifest = _manifest(task, target, store, rows, scores, model)
     folder = model_folder(models, task.folder, family.name)
     save_model(folder, model, manifest)
     return JobDone(score=scores.score, unscored=_why_unscored(scores), folder=str(folder.relative_to(models)))
+
+
+def _siblings(task: JobTask, store: PanelStore) -> tuple[Target, ...]:
+    targets = (store.index.targets[store.target_number[name]] for name in task.siblings)
+    return tuple(target for target in targets if target.task is not Task.MULTICLASS)
 
 
 def _context(task: JobTask, target: Target) -> FitContext:

@@ -4,6 +4,7 @@
 2. The last block before the holdout is validation; a row trains beside it if its label ended before that block.
 3. Where too few rows lie before that block (a new symbol), all these rows train and none validates.
 4. The holdout's labelled rows of the symbols that the model serves are for the final score only.
+5. A family that reads history gets the rows between them too, without labels; never rows of another part.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.errors import TrainingError
-from trainroute.families import Rows, TrainingRows
+from trainroute.families import Rows, Siblings, TrainingRows
 from trainroute.panel import Target
 from trainroute.records.plan import TrainingJob
 from trainroute.records.results import TrainingWindow
@@ -31,6 +32,16 @@ class JobRows:
     validation: Index
     holdout: Index
     purged: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a family reads of a row: features, the labels of its target and siblings, and whether the rows before it."""
+
+    features: tuple[str, ...]
+    target: Target
+    siblings: tuple[Target, ...] = ()
+    history: bool = False
 
 
 def training_symbols(job: TrainingJob) -> tuple[str, ...]:
@@ -113,15 +124,56 @@ def take_labels(store: PanelStore, rows: Index, target: Target) -> NDArray[np.fl
     return codes.astype(np.float32)
 
 
-def take_training_rows(store: PanelStore, rows: Index, features: tuple[str, ...], target: Target) -> TrainingRows:
-    """Copy features and labels of some rows."""
-    taken = take_features(store, rows, features)
+def with_history(store: PanelStore, rows: Index, *, first_block: int) -> Index:
+    """Return, for each symbol in ``rows``, all its rows from the start of a block to its last one in ``rows``."""
+    start = store.split.boundaries[first_block]
+    numbers, places = np.unique(symbol_of(store, rows)[::-1], return_index=True)
+    parts = []
+    for number, last in zip(numbers, rows[len(rows) - 1 - places], strict=True):
+        own = store.rows_of(store.index.symbols[number])
+        first = own.start + np.searchsorted(store.timestamps[store.time_index[own]], start)
+        parts.append(np.arange(first, last + 1, dtype=np.intp))
+    return _joined(parts)
+
+
+def take_training_rows(
+    store: PanelStore, rows: Index, wanted: Wanted, *, first_block: int, ends_before: int
+) -> TrainingRows:
+    """Copy what a family learns from some rows.
+
+    Parameters
+    ----------
+    store : PanelStore
+    rows : ndarray of int
+        The rows whose label may be learnt, ascending.
+    wanted : Wanted
+    first_block : int
+        The first block that these rows may lie in; history does not reach before it.
+    ends_before : int
+        Labels of siblings must have ended before this block.
+    """
+    given = with_history(store, rows, first_block=first_block) if wanted.history else rows
+    taken = take_features(store, given, wanted.features)
+    labels = np.full(len(given), np.nan, dtype=np.float32)
+    labels[np.searchsorted(given, rows)] = take_labels(store, rows, wanted.target)
     return TrainingRows(
         features=taken.features,
         symbol=taken.symbol,
         time=taken.time,
         feature_names=taken.feature_names,
-        labels=take_labels(store, rows, target),
+        labels=labels,
+        siblings=_siblings(store, given, wanted.siblings, ends_before) if wanted.siblings else None,
+    )
+
+
+def _siblings(store: PanelStore, rows: Index, targets: tuple[Target, ...], ends_before: int) -> Siblings:
+    labels = np.full((len(rows), len(targets)), np.nan, dtype=np.float32)
+    for column, target in enumerate(targets):
+        known = ~np.isnan(store.targets[rows, store.target_number[target.name]])
+        known &= store.split.usable_from(store.label_end[rows, target.horizon_index]) <= ends_before
+        labels[known, column] = take_labels(store, rows[known], target)
+    return Siblings(
+        names=tuple(target.name for target in targets), tasks=tuple(target.task for target in targets), labels=labels
     )
 
 

@@ -83,6 +83,7 @@ def train_plan(
             jobs={job.job_id: job for job in selection.jobs},
             folders=folder_names(job.job_id for job in plan.jobs),
             features={job.job_id: job_features(plan, job, panel) for job in selection.jobs},
+            targets=tuple(sorted({job.target for job in plan.jobs})),
             settings=settings,
             config=config.training,
             output_dir=output_dir,

@@ -15,13 +15,11 @@ from trainroute.metrics import GroupedConcordance, grouped_concordance, multicla
 from trainroute.panel import Target
 from trainroute.records.results import HoldoutScores, SymbolScore
 from trainroute.records.vocabulary import Task
-from trainroute.train.rows import Index, symbol_of, take_features, take_labels
+from trainroute.train.rows import Index, Wanted, symbol_of, take_features, take_labels, with_history
 from trainroute.train.store import PanelStore
 
 
-def score_holdout(
-    store: PanelStore, model: FittedModel, target: Target, rows: Index, features: tuple[str, ...], *, threads: int
-) -> HoldoutScores:
+def score_holdout(store: PanelStore, model: FittedModel, wanted: Wanted, rows: Index, *, threads: int) -> HoldoutScores:
     """Score a model on holdout rows.
 
     Raises
@@ -32,17 +30,27 @@ def score_holdout(
     start = int(store.split.boundaries[-1])
     if not len(rows):
         return HoldoutScores(start=start, rows=0, score=None, symbols={})
-    prediction = model.predict(take_features(store, rows, features), threads=threads)
+    prediction = _predicted(store, model, wanted, rows, threads=threads)
     if not np.isfinite(prediction).all():
         bad = int(np.count_nonzero(~np.isfinite(prediction).reshape(len(rows), -1).all(axis=1)))
         raise TrainingError(f"the fitted model predicts NaN or infinity on {bad} of {len(rows)} holdout rows")
     numbers, group = np.unique(symbol_of(store, rows), return_inverse=True)
-    result = _measured(target, prediction, take_labels(store, rows, target), group, len(numbers))
+    result = _measured(wanted.target, prediction, take_labels(store, rows, wanted.target), group, len(numbers))
     symbols = {
         store.index.symbols[number]: SymbolScore(score=_known(score), pairs=float(pairs), rows=int(n_rows))
         for number, score, pairs, n_rows in zip(numbers, result.score, result.pairs, result.rows, strict=True)
     }
     return HoldoutScores(start=start, rows=len(rows), score=_pooled(result), symbols=symbols)
+
+
+def _predicted(
+    store: PanelStore, model: FittedModel, wanted: Wanted, rows: Index, *, threads: int
+) -> NDArray[np.float64]:
+    if not wanted.history:
+        return model.predict(take_features(store, rows, wanted.features), threads=threads)
+    given = with_history(store, rows, first_block=store.split.n_blocks)
+    prediction = model.predict(take_features(store, given, wanted.features), threads=threads)
+    return np.asarray(prediction[np.searchsorted(given, rows)])
 
 
 def _measured(

@@ -36,12 +36,13 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class StageRun:
-    """What both stages share: the plan's identity, its jobs, and where things lie; mappings by job id."""
+    """What both stages share: the plan's identity, its jobs and targets, and where things lie; mappings by job id."""
 
     plan_id: str
     jobs: Mapping[str, TrainingJob]
     folders: Mapping[str, str]
     features: Mapping[str, tuple[str, ...]]
+    targets: tuple[str, ...]
     settings: Mapping[str, FamilySettings]
     config: TrainingConfig
     output_dir: Path
@@ -114,11 +115,13 @@ def _run_stage(own: Sequence[FamilyResult], executor: Executor, run: StageRun, s
 
 def _item(place: int, result: FamilyResult, run: StageRun) -> WorkItem:
     settings = run.settings[result.family]
+    job = run.jobs[result.job_id]
     task = JobTask(
-        job=run.jobs[result.job_id],
+        job=job,
         folder=run.folders[result.job_id],
         family=result.family,
         features=run.features[result.job_id],
+        siblings=tuple(name for name in run.targets if name != job.target),
         hyperparameters=settings.hyperparameters,
         seed=run.config.seed,
         threads=settings.resources.threads,

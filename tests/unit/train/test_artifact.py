@@ -32,6 +32,7 @@ def train(store: PanelStore, tmp_path: Path) -> Callable[..., Path]:
             folder=job.job_id,
             family="LightGBM",
             features=features,
+            siblings=(),
             hyperparameters=family.resolve({"rounds": 5}),
             seed=0,
             threads=1,

@@ -8,7 +8,7 @@ import pytest
 from trainroute.errors import TrainingError
 from trainroute.panel import Panel, WalkForward
 from trainroute.records.plan import TrainingJob
-from trainroute.train.rows import job_rows, symbol_of, take_features, take_labels, take_training_rows, window
+from trainroute.train.rows import Wanted, job_rows, symbol_of, take_features, take_labels, take_training_rows, window
 from trainroute.train.store import PanelStore, write_store
 
 MINUTE = 60_000_000
@@ -109,9 +109,10 @@ def test_labels_of_classes_are_numbered_in_ascending_order(
     target = store.index.targets[1]
     rows = np.arange(100)
     np.testing.assert_array_equal(take_labels(store, rows, target), store.targets[rows, 1] + 1)
-    np.testing.assert_array_equal(
-        take_training_rows(store, rows, ("f0",), store.index.targets[2]).labels, store.targets[rows, 2]
-    )
+    wanted = Wanted(features=("f0",), target=store.index.targets[2])
+    taken = take_training_rows(store, rows, wanted, first_block=0, ends_before=store.split.n_blocks)
+    np.testing.assert_array_equal(taken.labels, store.targets[rows, 2])
+    assert taken.siblings is None
     with pytest.raises(TrainingError, match=r"'y_multiclass' holds 1; expected one of \[-1.0, 0.0\]"):
         take_labels(store, rows, replace(target, classes=(-1.0, 0.0)))
 
@@ -126,3 +127,39 @@ def test_the_window_says_what_the_model_has_seen(
     assert seen.last + 5 * MINUTE == seen.last_label_end < store.split.boundaries[-1]
     assert seen.rows == len(rows.train) + len(rows.validation)
     assert seen.validation_rows == len(rows.validation)
+
+
+def test_a_family_that_reads_history_gets_the_rows_between_without_labels(
+    make_panel: Callable[..., Panel], make_job: MakeJob, store_of: Callable[..., PanelStore]
+) -> None:
+    store = store_of(make_panel(starts={"S1": 300}))
+    rows = job_rows(store, make_job(), min_rows=100)
+    wanted = Wanted(features=("f0",), target=store.index.targets[0], history=True)
+    last = store.split.n_blocks
+    train = take_training_rows(store, rows.train[::3], wanted, first_block=0, ends_before=last - 1)
+    later = take_training_rows(store, rows.validation[::3], wanted, first_block=last - 1, ends_before=last)
+    assert np.count_nonzero(~np.isnan(train.labels)) == len(rows.train[::3])
+    assert np.count_nonzero(~np.isnan(later.labels)) == len(rows.validation[::3])
+    for part in (train, later):
+        same_symbol = np.diff(part.symbol) == 0
+        assert (np.diff(part.time)[same_symbol] == 1).all()
+    assert store.timestamps[train.time].max() < store.split.boundaries[last - 1] <= store.timestamps[later.time].min()
+    assert store.timestamps[later.time].max() < store.split.boundaries[last]
+
+
+def test_siblings_labels_end_before_the_rows_that_judge(
+    make_panel: Callable[..., Panel], make_job: MakeJob, store_of: Callable[..., PanelStore]
+) -> None:
+    store = store_of(make_panel())
+    first, _, third = store.index.targets
+    rows = job_rows(store, make_job(), min_rows=100)
+    wanted = Wanted(features=("f0",), target=first, siblings=(third,))
+    last = store.split.n_blocks
+    taken = take_training_rows(store, rows.train, wanted, first_block=0, ends_before=last - 1)
+    assert taken.siblings is not None
+    assert (taken.siblings.names, taken.siblings.tasks) == ((third.name,), (third.task,))
+    known = ~np.isnan(taken.siblings.labels[:, 0])
+    assert known.any()
+    ends = store.label_end[rows.train[known], third.horizon_index]
+    assert ends.max() < store.split.boundaries[last - 1]
+    np.testing.assert_array_equal(taken.siblings.labels[known, 0], store.targets[rows.train[known], 2])

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from trainroute.errors import TrainingError
 from trainroute.families import FittedModel, Rows
 from trainroute.panel import Panel, WalkForward
-from trainroute.train.rows import take_features
+from trainroute.train.rows import Wanted, take_features
 from trainroute.train.scoring import score_holdout
 from trainroute.train.store import PanelStore, write_store
 
@@ -56,6 +56,10 @@ def _holdout(store: PanelStore, target: int) -> dict[str, NDArray[np.intp]]:
     return found
 
 
+def _wanted(store: PanelStore, target: int, *, history: bool = False) -> Wanted:
+    return Wanted(features=("f0",), target=store.index.targets[target], history=history)
+
+
 def _check_mean(scores: Mapping[str, float], pairs: Mapping[str, float], rows: Mapping[str, int], score: float) -> None:
     weights = [pairs[symbol] / rows[symbol] for symbol in scores]
     assert score == pytest.approx(np.average(list(scores.values()), weights=weights))
@@ -64,9 +68,7 @@ def _check_mean(scores: Mapping[str, float], pairs: Mapping[str, float], rows: M
 @pytest.mark.parametrize("target", [0, 2])
 def test_pairs_are_formed_within_a_symbol_and_symbols_weigh_by_effective_pairs(store: PanelStore, target: int) -> None:
     rows = _holdout(store, target)
-    found = score_holdout(
-        store, FirstFeature(), store.index.targets[target], np.concatenate([*rows.values()]), ("f0",), threads=1
-    )
+    found = score_holdout(store, FirstFeature(), _wanted(store, target), np.concatenate([*rows.values()]), threads=1)
     scores, pairs = {}, {}
     for symbol, own in rows.items():
         value, outcome = np.nan_to_num(store.features[own, 0]), store.targets[own, target]
@@ -85,9 +87,7 @@ def test_pairs_are_formed_within_a_symbol_and_symbols_weigh_by_effective_pairs(s
 
 def test_multiclass_is_the_mean_one_against_one_auc_of_each_symbol(store: PanelStore) -> None:
     rows = _holdout(store, 1)
-    found = score_holdout(
-        store, FirstFeature(3), store.index.targets[1], np.concatenate([*rows.values()]), ("f0",), threads=1
-    )
+    found = score_holdout(store, FirstFeature(3), _wanted(store, 1), np.concatenate([*rows.values()]), threads=1)
     own = rows["S0"]
     scores = FirstFeature(3).predict(take_features(store, own, ("f0",)))
     pairs = []
@@ -102,14 +102,34 @@ def test_multiclass_is_the_mean_one_against_one_auc_of_each_symbol(store: PanelS
 def test_without_comparable_pairs_there_is_no_score(store: PanelStore) -> None:
     own = _holdout(store, 0)["S0"]
     ones = own[store.targets[own, 0] == 1.0]
-    found = score_holdout(store, FirstFeature(), store.index.targets[0], ones, ("f0",), threads=1)
+    found = score_holdout(store, FirstFeature(), _wanted(store, 0), ones, threads=1)
     assert found.score is None
     assert found.symbols["S0"].score is None
     assert found.symbols["S0"].rows == found.rows == len(ones)
-    assert score_holdout(store, FirstFeature(), store.index.targets[0], ones[:0], ("f0",), threads=1).rows == 0
+    assert score_holdout(store, FirstFeature(), _wanted(store, 0), ones[:0], threads=1).rows == 0
 
 
 def test_a_model_that_predicts_no_numbers_is_refused(store: PanelStore) -> None:
     own = _holdout(store, 0)["S0"]
     with pytest.raises(TrainingError, match=f"NaN or infinity on 2 of {len(own)} holdout rows"):
-        score_holdout(store, Broken(), store.index.targets[0], own, ("f0",), threads=1)
+        score_holdout(store, Broken(), _wanted(store, 0), own, threads=1)
+
+
+def test_a_model_that_reads_history_is_shown_every_holdout_row_and_none_before(store: PanelStore) -> None:
+    class RowsSoFar(FirstFeature):
+        def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:  # noqa: ARG002 - the interface
+            shown.append(rows)
+            return np.arange(len(rows), dtype=np.float64)
+
+    shown: list[Rows] = []
+    sparse = {symbol: own[::7] for symbol, own in _holdout(store, 0).items()}
+    chosen = np.concatenate([*sparse.values()])
+    found = score_holdout(store, RowsSoFar(), _wanted(store, 0, history=True), chosen, threads=1)
+    assert found.rows == len(chosen)
+    (given,) = shown
+    starts = store.timestamps[given.time]
+    assert (starts >= store.split.boundaries[-1]).all()
+    for number, (symbol, own) in enumerate(sparse.items()):
+        late = store.timestamps[store.time_index[store.rows_of(symbol)]] >= store.split.boundaries[-1]
+        first = store.rows_of(symbol).start + int(late.argmax())
+        assert (given.symbol == number).sum() == own[-1] - first + 1
