@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-_WRITTEN = ("dump_plan_as", "dump_candidates_as")
+from trainroute.config.identity import WRITTEN_AS
 
 
 def changed_settings(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str) -> dict[str, tuple[Any, Any]]:
@@ -22,7 +22,7 @@ def changed_settings(before: Mapping[str, Any], after: Mapping[str, Any], prefix
     {'routing.symbol.min_score': (0.53, 0.55)}
     """
     changed: dict[str, tuple[Any, Any]] = {}
-    for name in sorted({*before, *after}.difference(_WRITTEN)):
+    for name in sorted({*before, *after}.difference(WRITTEN_AS)):
         old, new, key = before.get(name), after.get(name), f"{prefix}.{name}"
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             changed |= changed_settings(old, new, key)

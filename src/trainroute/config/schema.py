@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from trainroute.config.identity import settings_hash
+from trainroute.config.identity import deciding_hash, settings_hash
 from trainroute.config.routing import RoutingConfig, StabilityClassification
 from trainroute.config.running import (
     DataConfig,
@@ -47,8 +47,7 @@ class Config(Section):
     @cached_property
     def config_hash(self) -> str:
         """Hash of the settings that decide: `routing` without `dump_*_as`, and `planning`."""
-        written = {"dump_plan_as", "dump_candidates_as"}
-        return settings_hash(self.routing.model_dump(mode="json", exclude=written), self.planning)
+        return deciding_hash(self.routing.model_dump(mode="json"), self.planning.model_dump(mode="json"))
 
     @cached_property
     def evidence_hash(self) -> str:

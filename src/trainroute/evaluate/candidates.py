@@ -34,7 +34,7 @@ def candidates_table(rows: Sequence[Mapping[str, Any]]) -> Candidates:
     frame = pl.DataFrame(rows, schema=COLUMNS, orient="row")
     floats = [name for name, kind in COLUMNS.items() if kind == pl.Float64()]
     frame = frame.with_columns(pl.col(floats).fill_nan(None).round(_DECIMALS))
-    return Candidates(frame=frame.sort("target", "mode", "symbol", nulls_last=False), provided=frozenset(COLUMNS))
+    return Candidates(frame=frame, provided=frozenset(COLUMNS))
 
 
 def target_rows(

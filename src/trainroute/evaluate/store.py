@@ -77,7 +77,8 @@ def cached_evidence(output_dir: Path, key: str) -> Evidence | None:
         return None
     try:
         summary = msgspec.convert(read_json_artifact(folder / "summary.json"), _Summary, strict=True)
-        candidates = pl.read_parquet(folder / "candidates.parquet")
+        table = pl.read_parquet(folder / "candidates.parquet")
+        candidates = Candidates(frame=table, provided=frozenset(COLUMNS))
         snapshots = pl.read_parquet(folder / "snapshots.parquet")
     except (PlanError, OSError, pl.exceptions.PolarsError, msgspec.ValidationError):
         shutil.rmtree(folder)
@@ -86,7 +87,7 @@ def cached_evidence(output_dir: Path, key: str) -> Evidence | None:
     if eligible_files(output_dir, basis.fingerprint, basis.data_end, basis.shortest_horizon) != basis.eligible:
         return None
     return Evidence(
-        candidates=Candidates(frame=candidates, provided=frozenset(COLUMNS)),
+        candidates=candidates,
         feature_sets=summary.feature_sets,
         ranking=summary.ranking,
         importances=summary.importances,

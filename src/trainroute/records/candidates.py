@@ -58,20 +58,34 @@ REQUIRED_COLUMNS = ("target", "symbol", "score", "sample_size")
 VOLATILE_COLUMNS = ("timestamp", "git_commit")
 
 
+ORDER = ("target", "mode", "symbol")
+
+
 @dataclass(frozen=True)
 class Candidates:
     """A validated candidates table.
 
+    The hashes below and every plan follow the order of the rows, so it is put in order here, whoever builds it.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        All columns of ``COLUMNS``, rows in any order; those not in ``provided`` are null.
+    provided : frozenset of str
+        The columns that the table came with.
+
     Attributes
     ----------
     frame : polars.DataFrame
-        All columns of ``COLUMNS``, sorted by target, mode and symbol; those not in ``provided`` are null.
-    provided : frozenset of str
-        The columns that the table came with.
+        The same rows, sorted by `ORDER`, nulls first.
     """
 
     frame: pl.DataFrame
     provided: frozenset[str]
+
+    def __post_init__(self) -> None:
+        ordered = self.frame.select(COLUMNS.keys()).sort(ORDER, nulls_last=False)
+        object.__setattr__(self, "frame", ordered)
 
     @cached_property
     def snapshot(self) -> str:

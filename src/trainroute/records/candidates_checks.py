@@ -117,7 +117,7 @@ def validate_candidates(frame: pl.DataFrame, source: str, *, found: Sequence[Fau
     faults.extend(_broken(typed, (*_value_rules(typed), *_row_rules(typed))))
     _raise_for(faults, source)
     absent = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in COLUMNS.items() if name not in typed.columns]
-    complete = typed.with_columns(absent).select(COLUMNS.keys()).sort("target", "mode", "symbol", nulls_last=False)
+    complete = typed.with_columns(absent)
     return Candidates(frame=complete, provided=frozenset({*provided, "mode"}))
 
 

@@ -11,6 +11,7 @@ import msgspec
 import polars as pl
 from pydantic import BaseModel, ValidationError
 
+from trainroute.config.identity import deciding_hash
 from trainroute.config.schema import PlanningConfig, RoutingConfig
 from trainroute.errors import BrokenPlanError, one_line
 from trainroute.parallel import in_threads
@@ -106,8 +107,7 @@ def read_routing_origin(path: Path, *, allow_edited: bool = False) -> tuple[Rout
         If it cannot be trusted.
     """
     path = routing_plan_file(path)
-    parts = read_parts(path, allow_edited=allow_edited)
-    return _identified(parts, path, allow_edited=allow_edited), _policy(parts, path)
+    return _origin(read_parts(path, allow_edited=allow_edited), path, allow_edited=allow_edited)
 
 
 def read_routing_plan(path: Path, *, targets: Collection[str] | None = None, allow_edited: bool = False) -> RoutingPlan:
@@ -128,11 +128,11 @@ def read_routing_plan(path: Path, *, targets: Collection[str] | None = None, all
     BrokenPlanError
         If it is truncated, of an unknown version, or does not fit its schema.
     EditedPlanError
-        If its content does not match its ``content_sha256`` or ``plan_id``.
+        If its content does not match its ``content_sha256``, ``plan_id`` or ``config_hash``.
     """
     path = routing_plan_file(path)
     parts = read_parts(path, allow_edited=allow_edited)
-    metadata, policy = _identified(parts, path, allow_edited=allow_edited), _policy(parts, path)
+    metadata, policy = _origin(parts, path, allow_edited=allow_edited)
     try:
         routing = RoutingConfig.model_validate(policy.routing)
         planning = PlanningConfig.model_validate(policy.planning)
@@ -142,13 +142,16 @@ def read_routing_plan(path: Path, *, targets: Collection[str] | None = None, all
     return RoutingPlan(metadata=metadata, routing=routing, planning=planning, pooled=pooled, pairs=pairs)
 
 
-def _identified(parts: Mapping[str, bytes], path: Path, *, allow_edited: bool) -> RoutingMetadata:
-    """Decode the metadata, with the ``plan_id`` of the decisions that are there."""
-    metadata = _metadata(path, parts)
-    plan_id = decisions_id(metadata.config_hash, [parts.get("targets", b"{}")])
-    if metadata.plan_id != plan_id:
+def _origin(parts: Mapping[str, bytes], path: Path, *, allow_edited: bool) -> tuple[RoutingMetadata, PolicyConfig]:
+    """Decode metadata and settings, with the ``config_hash`` and ``plan_id`` of what is there."""
+    metadata, policy = _metadata(path, parts), _policy(parts, path)
+    targets, config_hash = [parts.get("targets", b"{}")], deciding_hash(policy.routing, policy.planning)
+    if metadata.plan_id != decisions_id(metadata.config_hash, targets):
         refuse_edited(f"{path}: its decisions do not match its plan_id: edited", allowed=allow_edited)
-    return msgspec.structs.replace(metadata, plan_id=plan_id)
+    if metadata.config_hash != config_hash:
+        refuse_edited(f"{path}: its config does not match its config_hash: edited", allowed=allow_edited)
+    plan_id = decisions_id(config_hash, targets)
+    return msgspec.structs.replace(metadata, config_hash=config_hash, plan_id=plan_id), policy
 
 
 def _policy(parts: Mapping[str, bytes], path: Path) -> PolicyConfig:

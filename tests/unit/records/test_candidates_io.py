@@ -307,3 +307,13 @@ def test_the_snapshot_is_the_content_without_order_time_and_commit() -> None:
 def test_the_snapshot_tells_apart_what_looks_alike(one: Row, other: Row) -> None:
     tables = [validate_candidates(_frame([ROWS[0], {**ROWS[1], **change}]), "t") for change in (one, other)]
     assert tables[0].snapshot != tables[1].snapshot
+
+
+def test_rows_in_any_order_are_put_in_order_whoever_builds_the_table() -> None:
+    known = validate_candidates(pl.DataFrame(ROWS, infer_schema_length=None), "t")
+    shuffled = known.frame.sample(fraction=1.0, shuffle=True, seed=1).select(reversed(known.frame.columns))
+    again = Candidates(frame=shuffled, provided=known.provided)
+    assert again.frame.equals(known.frame)
+    assert (again.snapshot, again.content_hash) == (known.snapshot, known.content_hash)
+    with pytest.raises(pl.exceptions.ColumnNotFoundError):
+        Candidates(frame=known.frame.drop("mode"), provided=known.provided)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from trainroute.config.schema import Config
-from trainroute.errors import BrokenPlanError, PlanNotFoundError
+from trainroute.errors import BrokenPlanError, EditedPlanError, PlanNotFoundError
 from trainroute.records import yaml_text
 from trainroute.records.artifacts import read_json_artifact, write_json_artifact
 from trainroute.records.candidates_io import validate_candidates
@@ -119,7 +119,10 @@ def _changed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda d: d["targets"]["y"]["symbols"]["AAPL"].update(route="ROUTE_BOTH"), "do not match its plan_id"),
         (lambda d: d["metadata"].update(config_hash="0"), "do not match its plan_id"),
         (lambda d: d.pop("config"), "does not fit the schema"),
-        (lambda d: d["config"]["routing"].update(min_minority_events=-1), "does not fit the schema"),
+        (lambda d: d["config"]["routing"].update(min_minority_events=-1), "its config does not match its config_hash"),
+        (lambda d: d["config"]["routing"].update(min_minority_events=29), "its config does not match its config_hash"),
+        (lambda d: d["config"]["planning"].update(short_symbols_teach_pool=False), "does not match its config_hash"),
+        (lambda d: d["config"]["planning"].update(a_key_of_nobody=1), "does not match its config_hash"),
     ],
 )
 def test_what_was_changed_is_refused(plan: RoutingPlan, tmp_path: Path, change: Any, message: str) -> None:
@@ -129,6 +132,29 @@ def test_what_was_changed_is_refused(plan: RoutingPlan, tmp_path: Path, change: 
         read_routing_plan(path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_settings_edited_by_hand_are_used_only_on_request(plan: RoutingPlan, tmp_path: Path) -> None:
+    """The hash over the file was made again too, and `plan_id` covers the hash of the settings, not the settings."""
+    path = write_routing_plan(plan, tmp_path)
+    _changed(path, lambda d: d["config"]["routing"]["symbol"].update(min_score=0.51))
+    for read in (read_routing_plan, read_routing_origin):
+        with pytest.raises(EditedPlanError, match=r"routing_plan\.json: its config .* edited; .*--allow-edited"):
+            read(path)
+    back = read_routing_plan(path, allow_edited=True)
+    edited = Config(routing=back.routing, planning=back.planning)
+    assert back.routing.symbol.min_score == 0.51
+    assert back.metadata.config_hash == edited.config_hash != plan.metadata.config_hash
+    assert back.plan_id == read_routing_origin(path, allow_edited=True)[0].plan_id != plan.plan_id
+    _changed(path, lambda d: d["config"]["routing"].update(min_minority_events=-1))
+    with pytest.raises(BrokenPlanError, match="does not fit the schema"):
+        read_routing_plan(path, allow_edited=True)
+
+
+def test_how_files_are_written_is_no_setting_that_decides(plan: RoutingPlan, tmp_path: Path) -> None:
+    path = write_routing_plan(plan, tmp_path)
+    _changed(path, lambda d: d["config"]["routing"].update(dump_plan_as=["JSON"]))
+    assert read_routing_plan(path).plan_id == plan.plan_id
 
 
 def test_edited_truncated_and_absent(plan: RoutingPlan, tmp_path: Path) -> None:
