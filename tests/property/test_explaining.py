@@ -174,7 +174,7 @@ def test_appended_data_are_named(seed: int) -> None:
         metrics = {cause.metric for cause in change.causes}
         assert metrics <= {"sample_size", "n_eff", "place in the experimental lane"}
         assert metrics
-    assert " rows): " in next(change.why() for change in found.changes() if change.causes)
+    assert " rows): " in next(change.why for change in found.changes() if change.causes)
 
 
 def test_data_that_were_revised_are_data_too() -> None:

@@ -1,6 +1,7 @@
 """What two plans differ in, as records: counts of all, details of as many as were asked for, each with its cause."""
 
 from trainroute.records.plan import Record
+from trainroute.records.vocabulary import RouteState
 
 
 class InputDifference(Record, frozen=True, kw_only=True):
@@ -11,8 +12,19 @@ class InputDifference(Record, frozen=True, kw_only=True):
     after: str
 
 
-class CauseRecord(Record, frozen=True, kw_only=True):
-    """One thing that gave a pair another route; see `trainroute.route.Cause`."""
+class ChangeCause(Record, frozen=True, kw_only=True):
+    """One thing that changed and gave a pair another route.
+
+    Attributes
+    ----------
+    by : str
+        What crossed: the ``metric``, the threshold (``config``), or only the two together (``both``).
+    side : str or None
+        Whose metric, ``pooled`` or ``local``.
+    rule, metric, key : str or None
+        The rule, the column that it compares, and the config key of its threshold.
+    value_before, value_after, threshold_before, threshold_after : float, str or None
+    """
 
     by: str
     side: str | None
@@ -24,17 +36,36 @@ class CauseRecord(Record, frozen=True, kw_only=True):
     threshold_before: float | str | None
     threshold_after: float | str | None
 
+    def line(self) -> str:
+        """Write the cause as one line."""
+        key = self.key or self.rule
+        moved = f"{key} {shown(self.threshold_before)} → {shown(self.threshold_after)}"
+        still = f"{key} {shown(self.threshold_after)}"
+        if self.metric is None:
+            return moved
+        metric = self.metric if self.side is None else f"{self.side} {self.metric}"
+        if self.by == "config":
+            return f"{moved} crossed {metric} {shown(self.value_after)}"
+        threshold = still if self.by == "metric" else moved
+        crossed = key if self.threshold_after is None else threshold
+        return f"{metric} {shown(self.value_before)} → {shown(self.value_after)} crossed {crossed}"
+
 
 class RouteDifference(Record, frozen=True, kw_only=True):
-    """One pair whose route differs; ``before`` or ``after`` is null where only the other plan has the pair."""
+    """One pair that is routed otherwise; ``before`` or ``after`` is null where only the other plan has the pair.
+
+    ``kind`` is the cause in one word: ``metric`` (its evidence changed), ``data`` (so did its rows), ``config``,
+    ``metric and config``, ``data and config``, ``code``, ``new pair`` or ``gone``; ``why`` is kind and causes as one
+    line.
+    """
 
     target: str
     symbol: str
-    before: str | None
-    after: str | None
+    before: RouteState | None
+    after: RouteState | None
     kind: str
     why: str
-    causes: tuple[CauseRecord, ...] = ()
+    causes: tuple[ChangeCause, ...] = ()
 
 
 class JobDifference(Record, frozen=True, kw_only=True):
@@ -94,3 +125,10 @@ class Sweep(Record, frozen=True, kw_only=True):
     key: str
     base: dict[str, int]
     steps: tuple[SweepStep, ...]
+
+
+def shown(value: float | str | None) -> str:
+    """Write a value of a rule for people."""
+    if value is None:
+        return "none"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -7,14 +7,12 @@ from trainroute.route.decide import build_routing_plan, routes_of
 from trainroute.route.explain import Explanation, explain
 from trainroute.route.flip import Flip
 from trainroute.route.outcomes import RuleOutcome
-from trainroute.route.route_changes import Cause, RouteChange, RouteChanges
+from trainroute.route.route_changes import RouteChanges
 from trainroute.route.survey import Survey, survey
 
 __all__ = [
-    "Cause",
     "Explanation",
     "Flip",
-    "RouteChange",
     "RouteChanges",
     "RuleOutcome",
     "Survey",

@@ -1,99 +1,20 @@
 """What differs between two routing plans, as values: counts of all pairs, single pairs with their causes on request."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import polars as pl
 
+from trainroute.records.differences import ChangeCause, RouteDifference, shown
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.vocabulary import RouteState
-from trainroute.route.checks import Cause as RuleCause
+from trainroute.route.checks import Cause
 from trainroute.route.crossings import CROSSING_SCHEMA
 
-LANE_FULL = RuleCause.LANE_FULL.value
+LANE_FULL = Cause.LANE_FULL.value
 _WANTED = {"metric": ("metric", "both"), "data": ("metric", "both"), "config": ("config", "both")}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cause:
-    """One thing that changed and gave a pair another route.
-
-    Attributes
-    ----------
-    by : {"metric", "config", "both"}
-        What crossed: the metric, the threshold, or only the two together.
-    side : {"pooled", "local"} or None
-        Whose metric.
-    rule, metric, key : str or None
-        The rule, the column that it compares, and the config key of its threshold.
-    value_before, value_after, threshold_before, threshold_after : float, str or None
-    """
-
-    by: str
-    side: str | None
-    rule: str
-    metric: str | None
-    key: str | None
-    value_before: float | str | None
-    value_after: float | str | None
-    threshold_before: float | str | None
-    threshold_after: float | str | None
-
-    @property
-    def name(self) -> str:
-        """What is counted: ``local score_shrunk``, ``routing.symbol.min_score``, or both."""
-        metric = self.rule if self.metric is None else self.metric
-        named = metric if self.side is None else f"{self.side} {metric}"
-        if self.by == "config":
-            return self.key or named
-        return named if self.by == "metric" or self.key is None else f"{named} and {self.key}"
-
-    def line(self) -> str:
-        """Write the cause as one line."""
-        key = self.key or self.rule
-        moved = f"{key} {_shown(self.threshold_before)} → {_shown(self.threshold_after)}"
-        still = f"{key} {_shown(self.threshold_after)}"
-        if self.metric is None:
-            return moved
-        metric = self.metric if self.side is None else f"{self.side} {self.metric}"
-        if self.by == "config":
-            return f"{moved} crossed {metric} {_shown(self.value_after)}"
-        threshold = still if self.by == "metric" else moved
-        crossed = key if self.threshold_after is None else threshold
-        return f"{metric} {_shown(self.value_before)} → {_shown(self.value_after)} crossed {crossed}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RouteChange:
-    """One pair that is routed otherwise; ``before`` or ``after`` is None where only the other plan has the pair.
-
-    ``kind`` is the cause in one word: ``metric`` (its evidence changed), ``data`` (so did its rows), ``config``,
-    ``metric and config``, ``data and config``, ``code``, ``new pair`` or ``gone``.
-    """
-
-    target: str
-    symbol: str
-    before: RouteState | None
-    after: RouteState | None
-    kind: str
-    causes: tuple[Cause, ...] = ()
-    rows_before: int | None = None
-    rows_after: int | None = None
-
-    def why(self) -> str:
-        """Write kind and causes as one line."""
-        rows = ""
-        if self.kind.startswith("data") and self.rows_before != self.rows_after:
-            rows = f" ({_shown(self.rows_before)} → {_shown(self.rows_after)} rows)"
-        said = "; ".join(cause.line() for cause in self.causes)
-        return f"{self.kind}{rows}" + (f": {said}" if said else "")
-
-    def line(self) -> str:
-        """Write the change as one line."""
-        routes = " → ".join("none" if route is None else route.value for route in (self.before, self.after))
-        return f"{self.target} · {self.symbol}: {routes}; {self.why()}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,7 +77,7 @@ class RouteChanges:
         alone = of_target.select("row", name="keys").explode("name").drop_nulls()
         return _counted(pl.concat([metrics, keys, alone]).unique(), "name")
 
-    def changes(self, limit: int | None = None) -> list[RouteChange]:
+    def changes(self, limit: int | None = None) -> list[RouteDifference]:
         """Return the pairs whose route changed, then those that only one plan has; at most ``limit`` of each."""
         shown = self.rerouted.sort("target", "symbol")
         shown = shown if limit is None else shown.head(limit)
@@ -165,10 +86,12 @@ class RouteChanges:
             for target, symbol, name in (frame if limit is None else frame.head(limit)).iter_rows():
                 route = RouteState(name)
                 before, after = (None, route) if kind == "new pair" else (route, None)
-                found.append(RouteChange(target=target, symbol=symbol, before=before, after=after, kind=kind))
+                found.append(
+                    RouteDifference(target=target, symbol=symbol, before=before, after=after, kind=kind, why=kind)
+                )
         return found
 
-    def of(self, pairs: pl.DataFrame) -> dict[tuple[str, str], RouteChange]:
+    def of(self, pairs: pl.DataFrame) -> dict[tuple[str, str], RouteDifference]:
         """Return what changed of some pairs (``target, symbol``): their routes or, with the same route, a state."""
         shown = self.pairs.join(pairs, on=["target", "symbol"], how="semi") if self.pairs.height else self.pairs
         return {(change.target, change.symbol): change for change in self._typed(shown)}
@@ -179,33 +102,29 @@ class RouteChanges:
         kept = [(pl.col("kind") == kind) & pl.col("by").is_in(by) for kind, by in _WANTED.items()]
         return kinds.filter(pl.any_horizontal(*kept, ~pl.col("kind").is_in(list(_WANTED)))).drop("kind")
 
-    def _typed(self, shown: pl.DataFrame) -> list[RouteChange]:
+    def _typed(self, shown: pl.DataFrame) -> list[RouteDifference]:
         if not shown.height:
             return []
-        by_row: dict[int, list[Cause]] = {}
+        by_row: dict[int, list[ChangeCause]] = {}
         for row in self._relevant().join(shown.select("row"), on="row", how="semi").iter_rows(named=True):
             by_row.setdefault(row["row"], []).append(_cause(row))
-        return [
-            RouteChange(
-                target=row["target"],
-                symbol=row["symbol"],
-                before=RouteState(row["route_before"]),
-                after=RouteState(row["route_after"]),
-                kind=row["kind"],
-                causes=(
-                    *by_row.get(row["row"], ()),
-                    *(self._setting(key) for key in row["keys"] or ()),
-                    *_lane(row),
-                ),
-                rows_before=row["rows_before"],
-                rows_after=row["rows_after"],
-            )
-            for row in shown.iter_rows(named=True)
-        ]
+        return [self._difference(row, by_row.get(row["row"], [])) for row in shown.iter_rows(named=True)]
 
-    def _setting(self, key: str) -> Cause:
+    def _difference(self, row: Mapping[str, Any], rules: list[ChangeCause]) -> RouteDifference:
+        causes = (*rules, *(self._setting(key) for key in row["keys"] or ()), *_lane(row))
+        return RouteDifference(
+            target=row["target"],
+            symbol=row["symbol"],
+            before=RouteState(row["route_before"]),
+            after=RouteState(row["route_after"]),
+            kind=row["kind"],
+            why=_why(row, causes),
+            causes=causes,
+        )
+
+    def _setting(self, key: str) -> ChangeCause:
         before, after = self.settings[key]
-        return Cause(
+        return ChangeCause(
             by="config",
             side=None,
             rule=key,
@@ -218,7 +137,16 @@ class RouteChanges:
         )
 
 
-def _lane(row: Mapping[str, Any]) -> list[Cause]:
+def _why(row: Mapping[str, Any], causes: Iterable[ChangeCause]) -> str:
+    """Write kind and causes as one line."""
+    kind, rows = row["kind"], ""
+    if kind.startswith("data") and row["rows_before"] != row["rows_after"]:
+        rows = f" ({shown(row['rows_before'])} → {shown(row['rows_after'])} rows)"
+    said = "; ".join(cause.line() for cause in causes)
+    return f"{kind}{rows}" + (f": {said}" if said else "")
+
+
+def _lane(row: Mapping[str, Any]) -> list[ChangeCause]:
     """Say that a pair won or lost its place in the experimental lane to others, by their evidence and its own."""
     routes = {row["route_before"], row["route_after"]}
     full = [row[f"blocked_by_{when}"] == LANE_FULL for when in ("before", "after")]
@@ -226,7 +154,7 @@ def _lane(row: Mapping[str, Any]) -> list[Cause]:
         return []
     before, after = ("full" if out else "kept" for out in full)
     return [
-        Cause(
+        ChangeCause(
             by="metric",
             side=None,
             rule="experimental lane",
@@ -240,12 +168,12 @@ def _lane(row: Mapping[str, Any]) -> list[Cause]:
     ]
 
 
-def _cause(row: Mapping[str, Any]) -> Cause:
+def _cause(row: Mapping[str, Any]) -> ChangeCause:
     def typed(name: str) -> float | str | None:
         text = row[name]
         return float(text) if row["numeric"] and text is not None else text
 
-    return Cause(
+    return ChangeCause(
         by=row["by"],
         side=row["side"],
         rule=row["rule"],
@@ -265,9 +193,3 @@ def _counted(frame: pl.DataFrame, column: str) -> dict[str, int]:
 
 def _plain(value: object) -> float | str | None:
     return value if isinstance(value, float | int | str | None) and not isinstance(value, bool) else str(value)
-
-
-def _shown(value: float | str | None) -> str:
-    if value is None:
-        return "none"
-    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from trainroute.plan import (
     routing_plan_beside,
 )
 from trainroute.records.differences import (
-    CauseRecord,
     DifferenceCounts,
     InputDifference,
     JobDifference,
@@ -33,7 +32,7 @@ from trainroute.records.differences import (
 from trainroute.records.plan import TrainingJob, TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan, routing_plan_file
-from trainroute.route import RouteChange, RouteChanges, compare_routes
+from trainroute.route import RouteChanges, compare_routes
 from trainroute.stages.common import ROUTING_PLAN
 
 DETAILS = 20
@@ -119,7 +118,7 @@ def compare(before: Planned, after: Planned, *, limit: int | None = DETAILS) -> 
         transitions={} if routes is None else {f"{a} → {b}": n for (a, b), n in routes.transitions().items()},
         kinds={} if routes is None else routes.kinds(),
         causes={} if routes is None else routes.causes(),
-        routes=tuple(_route(change) for change in listed),
+        routes=tuple(listed),
         jobs=tuple(causes.of(jobs, limit)),
         notes=tuple(_notes(before, after)),
     )
@@ -164,18 +163,6 @@ def _text(value: object, what: str) -> str:
     return str(value)[:_SHOWN] if hashed else str(value)
 
 
-def _route(change: RouteChange) -> RouteDifference:
-    return RouteDifference(
-        target=change.target,
-        symbol=change.symbol,
-        before=change.before,
-        after=change.after,
-        kind=change.kind,
-        why=change.why(),
-        causes=tuple(CauseRecord(**asdict(cause)) for cause in change.causes),
-    )
-
-
 class _JobCauses:
     """Why jobs differ: by the decisions that ask for them, else by what they were made from."""
 
@@ -202,20 +189,22 @@ class _JobCauses:
                 fields={} if change is None else {c.field: (c.before, c.after) for c in change.changes},
             )
 
-    def _decisions(self, jobs: Sequence[TrainingJob]) -> dict[tuple[str, str], RouteChange]:
+    def _decisions(self, jobs: Sequence[TrainingJob]) -> dict[tuple[str, str], RouteDifference]:
         if self.routes is None:
             return {}
         own = [(job.target, job.symbol) for job in jobs if job.symbol is not None]
         return self.routes.of(pl.DataFrame(own, schema={"target": pl.String, "symbol": pl.String}, orient="row"))
 
-    def _why(self, job: TrainingJob, change: JobChange | None, decisions: dict[tuple[str, str], RouteChange]) -> str:
+    def _why(
+        self, job: TrainingJob, change: JobChange | None, decisions: dict[tuple[str, str], RouteDifference]
+    ) -> str:
         reasons = [] if change is None else self._fields(change)
         if job.symbol is None:
             reasons = [*self._pool(job.target), *reasons]
         elif (job.target, job.symbol) in decisions:
             decision = decisions[job.target, job.symbol]
             reasons = [
-                decision.why() if decision.before != decision.after else f"state changed; {decision.why()}",
+                decision.why if decision.before != decision.after else f"state changed; {decision.why}",
                 *reasons,
             ]
         elif self.routes is not None and not reasons:
