@@ -2,9 +2,10 @@
 
     python benchmarks/noise.py [--targets 200] [--common 0 0.3 0.5] [--linear]
 
-Every target is noise. A row per share of noise that is common to all symbols: routed pairs, targets with any routed
-pair, and the mean reported score (``score_shrunk``) of the ten targets that the ranking keeps, with the standard error
-of the mean of their raw scores.
+Every target is noise. A row per share of noise that is common to all symbols: routed pairs and targets with any routed
+pair, each with the upper end of its Wilson interval, and the mean reported score (``score_shrunk``) of the ten targets
+that the ranking keeps, with the standard error of the mean of their raw scores. The interval of the pairs takes them as
+independent; those of one target are not, so that of the targets is the one to trust.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
+from counts import at_most
 from worlds import World, plant
 
 from trainroute.config import Config
@@ -43,14 +45,15 @@ def row(world: World, config: Config) -> str:
     evidence = measured(world, config, None)
     plan = build_routing_plan(evidence.candidates, config, generated_at="", git_commit=None)
     routed = plan.pairs.with_columns(routed=pl.col("route") != RouteState.ROUTE_BLOCKED)
-    targets = routed.group_by("target").agg(pl.col("routed").any())["routed"].mean()
+    targets = routed.group_by("target").agg(pl.col("routed").any())["routed"]
     kept = [place.target for place in evidence.ranking[:KEPT]]
     pooled = evidence.candidates.frame.filter(pl.col("mode") == Mode.CROSS_SECTIONAL, pl.col("target").is_in(kept))
     half_width = (pooled["score_ci_high"] - pooled["score_ci_low"]).to_numpy() / 2
     error = float(np.sqrt(np.mean((half_width / 2.0) ** 2) / len(kept)))
     local = evidence.candidates.frame.filter(pl.col("mode") == Mode.SYMBOL, pl.col("target").is_in(kept))
     return (
-        f"| {world.common_noise} | {routed['routed'].mean():.2%} | {targets:.1%} | {pooled['score_shrunk'].mean():.4f} "
+        f"| {world.common_noise} | {routed.height} | {at_most(routed['routed'].sum(), routed.height)} "
+        f"| {at_most(targets.sum(), len(targets))} | {pooled['score_shrunk'].mean():.4f} "
         f"± {error:.4f} | {pooled['score'].mean():.4f} | {local['score_shrunk'].mean():.4f} |"
     )
 
@@ -64,8 +67,8 @@ def main() -> None:
     parser.add_argument("--linear", action="store_true", help="without tree probes, which take most of the time")
     arguments = parser.parse_args()
     config = Config.model_validate({"validation": {"tree_probes": not arguments.linear}})
-    print("| common noise | routed pairs | targets with any | reported, best ten | raw | local, reported |")
-    print("|---|---|---|---|---|---|")
+    print("| common noise | pairs | routed | targets with any | reported, best ten | raw | local, reported |")
+    print("|---|---|---|---|---|---|---|")
     for common in arguments.common:
         mechanisms = ("none",) * arguments.targets
         print(row(World(mechanisms=mechanisms, common_noise=common, seed=arguments.seed), config), flush=True)

@@ -1,8 +1,8 @@
 """Evidence on disk: the METRICS files for people and later stages, and the cache that a second run is served from.
 
 A cache entry is ``METRICS/cache/<key>/``; its key covers the data, every setting that evidence depends on, and the code
-that measures; it holds while the same snapshots of earlier runs are eligible. An entry is renamed into place when it
-is whole; one that cannot be read is measured again.
+that measures, the user's recipes included; it holds while the same snapshots of earlier runs are eligible. An entry is
+renamed into place when it is whole; one that cannot be read is measured again.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ from trainroute.evaluate.evidence import (
     SnapshotBasis,
     TargetRank,
 )
+from trainroute.evaluate.leakage.recipes import recipe_sources
 from trainroute.evaluate.snapshots import eligible_files, write_latest
 from trainroute.records.artifacts import content_id, read_json_artifact, write_json_artifact
 from trainroute.records.candidates import COLUMNS, Candidates
@@ -58,7 +59,13 @@ def evidence_key(
     top_n_targets: int | None,
     top_m_features: int | None,
 ) -> str:
-    """Return the cache key of one measurement."""
+    """Return the cache key of one measurement.
+
+    Raises
+    ------
+    ConfigError
+        If a function of ``leakage.recipes`` cannot be loaded.
+    """
     asked = {
         "symbols": None if symbols is None else sorted(symbols),
         "targets": None if targets is None else sorted(targets),
@@ -66,8 +73,8 @@ def evidence_key(
         "top_n_targets": top_n_targets,
         "top_m_features": top_m_features,
     }
-    parts = [fingerprint, config.evidence_hash, asked, __version__, _code_digest(), EVIDENCE_SCHEMA_VERSION]
-    return content_id(parts, length=32)
+    code = [__version__, _code_digest(), recipe_sources(config.leakage.recipes)]
+    return content_id([fingerprint, config.evidence_hash, asked, code, EVIDENCE_SCHEMA_VERSION], length=32)
 
 
 def cached_evidence(output_dir: Path, key: str) -> Evidence | None:

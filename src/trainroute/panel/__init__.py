@@ -3,7 +3,7 @@
 from trainroute.panel.bars import load_bars, read_bar_columns
 from trainroute.panel.load import load_panel
 from trainroute.panel.manifest import PrepareManifest, read_prepare_manifest
-from trainroute.panel.names import DataNames, data_names
+from trainroute.panel.names import DataNames, data_columns, data_names
 from trainroute.panel.panel import Panel, SymbolRows, Target
 from trainroute.panel.prepare.recipe import recompute_features
 from trainroute.panel.sources import data_fingerprint
@@ -16,6 +16,7 @@ __all__ = [
     "SymbolRows",
     "Target",
     "WalkForward",
+    "data_columns",
     "data_fingerprint",
     "data_names",
     "load_bars",

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from trainroute.config.schema import DataConfig
-from trainroute.errors import ConfigError, DataError
+from trainroute.errors import ConfigError, DataError, UnknownNameError
 from trainroute.panel.columns import Columns, TargetColumn, choose_columns
 from trainroute.panel.durations import parse_duration
 from trainroute.panel.manifest import PrepareManifest, read_prepare_manifest
+from trainroute.panel.names import data_columns
 from trainroute.panel.panel import Panel, SymbolRows, Target
 from trainroute.panel.reading import SymbolFrame, SymbolReader
 from trainroute.panel.repairs import Repairs
@@ -88,6 +90,7 @@ def load_panel(
     """
     repairs = Repairs()
     sources = [(source, source.schema) for source in find_sources(data_dir, symbols)]
+    _require_excluded(data_dir, [schema for _, schema in sources], config)
     manifest = read_prepare_manifest(data_dir)
     columns = choose_columns(sources, config, manifest, targets=targets, features=features)
     repairs.note("columns without numbers left out", columns.not_numeric)
@@ -114,6 +117,16 @@ def load_panel(
         fingerprint=data_fingerprint(data_dir, symbols),
         repairs=repairs.lines(),
     )
+
+
+def _require_excluded(data_dir: Path, schemas: Sequence[pl.Schema], config: DataConfig) -> None:
+    """Raise ConfigError for the first of ``data.exclude_columns`` that no file has, those of other symbols included."""
+    if all(any(name in schema for schema in schemas) for name in config.exclude_columns):
+        return
+    known = data_columns(data_dir)
+    for name in config.exclude_columns:
+        if name not in known:
+            raise ConfigError(f"data.exclude_columns: {UnknownNameError('column', name, known)}")
 
 
 def _take(

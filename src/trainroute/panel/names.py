@@ -1,4 +1,4 @@
-"""Which symbols and targets a data directory holds, without reading its rows."""
+"""Which symbols, targets and columns a data directory holds, without reading its rows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +29,21 @@ def data_names(data_dir: Path, config: DataConfig) -> DataNames:
     ConfigError
         If ``config.targets`` names a column that does not exist.
     """
-    sources = find_sources(data_dir)
-    columns = {name for source in sources for name in source.header()}
     return DataNames(
-        symbols=frozenset(symbol for source in sources for symbol in _symbols(source)),
-        targets=frozenset(known_targets(columns, config, read_prepare_manifest(data_dir))),
+        symbols=frozenset(symbol for source in find_sources(data_dir) for symbol in _symbols(source)),
+        targets=frozenset(known_targets(data_columns(data_dir), config, read_prepare_manifest(data_dir))),
     )
+
+
+def data_columns(data_dir: Path) -> frozenset[str]:
+    """Return every column of any file in a data directory; only headers are read.
+
+    Raises
+    ------
+    DataError
+        If the directory holds no data file, or one that cannot be read.
+    """
+    return frozenset(name for source in find_sources(data_dir) for name in source.header())
 
 
 def _symbols(source: Source) -> list[str]:

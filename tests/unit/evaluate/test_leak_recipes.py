@@ -1,5 +1,9 @@
 """Features with a registered recipe are proved by computing them again from what was known."""
 
+import importlib
+import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import leak_recipes
@@ -9,6 +13,7 @@ import pytest
 
 from trainroute.config import Config, parse_config
 from trainroute.errors import ConfigError, DataError
+from trainroute.evaluate import evidence_key
 from trainroute.evaluate.evidence import LeakFinding
 from trainroute.evaluate.leakage import LEAK_CHECKS, LeakContext
 from trainroute.panel import load_panel, walk_forward
@@ -61,9 +66,57 @@ def test_a_recipe_that_does_not_return_its_feature_is_an_error(tmp_path: Path) -
         findings(tmp_path, with_feature("momentum"), "leak_recipes:without_the_feature")
 
 
-def test_a_recipe_of_an_unknown_feature_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"leakage\.recipes: no such feature: momentun"):
-        findings(tmp_path, with_feature("momentum"), "leak_recipes:momentum", "momentun")
+def test_a_recipe_of_a_feature_that_was_not_asked_for_is_left_alone(tmp_path: Path) -> None:
+    assert findings(tmp_path, with_feature("next_close"), "leak_recipes:next_close", "unasked") == []
+
+
+@pytest.fixture
+def my_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file of a module that can be imported as ``my_recipes``; forgotten afterwards."""
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path / "my_recipes.py"
+    sys.modules.pop("my_recipes", None)
+
+
+def key_of(places: dict[str, str]) -> str:
+    """The evidence key that a fresh process would have."""
+    sys.modules.pop("my_recipes", None)
+    importlib.invalidate_caches()
+    config = parse_config(f"leakage: {{recipes: {json.dumps(places)}}}", "test")
+    asked = {"symbols": None, "targets": None, "features": None, "top_n_targets": None, "top_m_features": None}
+    return evidence_key("data", config, **asked)
+
+
+def test_a_changed_recipe_changes_the_key_of_the_cache(my_recipes: Path) -> None:
+    my_recipes.write_text("def f(known): return known")
+    first = key_of({"x": "my_recipes:f"})
+    assert key_of({"x": "my_recipes:f"}) == first
+    my_recipes.write_text("def f(known): return known.reverse()  # other bytes, other key")
+    assert key_of({"x": "my_recipes:f"}) != first
+
+
+def test_a_recipe_that_a_module_only_passes_on_is_known_by_its_own_file(my_recipes: Path, tmp_path: Path) -> None:
+    my_recipes.write_text("from behind_my_recipes import f")
+    behind = tmp_path / "behind_my_recipes.py"
+    keys = []
+    for body in ("return known", "return known.reverse()"):
+        behind.write_text(f"def f(known): {body}")
+        sys.modules.pop("behind_my_recipes", None)
+        keys.append(key_of({"x": "my_recipes:f"}))
+    assert len(set(keys)) == 2
+
+
+def test_a_recipe_that_is_an_object_or_built_in_has_a_key(my_recipes: Path) -> None:
+    my_recipes.write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass R:\n n: int\n def __call__(self, known): ...\nf = R(3)"
+    )
+    assert key_of({"x": "my_recipes:f"}) == key_of({"x": "my_recipes:f"})
+    assert key_of({"x": "builtins:print"}) == key_of({"x": "builtins:print"})
+
+
+def test_a_recipe_that_cannot_be_loaded_is_an_error_before_anything_is_measured() -> None:
+    with pytest.raises(ConfigError, match=r"leakage\.recipes: cannot load 'no_such_module_at_all:f' for x"):
+        key_of({"x": "no_such_module_at_all:f"})
 
 
 @pytest.mark.parametrize("place", ["module", "module:", "a b:c", ":f"])

@@ -1,8 +1,10 @@
 """Leak checks: what they must find, what they must let pass, and what follows from a finding."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from planted import panel_of, symbol_rows
 
@@ -134,10 +136,22 @@ def test_without_the_safe_rule_suspects_stay_and_blocked_do_not() -> None:
     assert result.excluded(0, panel.features) == ("past_return",)
 
 
-def test_accepting_a_feature_that_does_not_exist_is_an_error() -> None:
-    config = parse_config("leakage: {accept: [nose]}", "test")
-    with pytest.raises(ConfigError, match=r"leakage\.accept: no such feature: nose"):
-        quarantine(returns_panel(), [], config)
+@pytest.mark.parametrize(
+    "key", ["accept: [past_retrun]", "registry: {past_retrun: SAFE}", "recipes: {past_retrun: 'a:b'}"]
+)
+def test_a_name_in_the_config_that_is_no_column_is_an_error_with_the_nearest(tmp_path: Path, key: str) -> None:
+    pl.DataFrame({"symbol": ["A"], "ts": [0], "unasked": [0.0]}).write_parquet(tmp_path / "p.parquet")
+    seen = replace(context(returns_panel(), parse_config(f"leakage: {{{key}}}", "test")), data_dir=tmp_path)
+    message = rf"^leakage\.{key.partition(':')[0]}: unknown column 'past_retrun'; did you mean 'past_return'\?$"
+    with pytest.raises(ConfigError, match=message):
+        list(LEAK_CHECKS.get("names")().find(seen))
+
+
+def test_the_config_may_speak_of_columns_that_were_not_asked_for(tmp_path: Path) -> None:
+    pl.DataFrame({"symbol": ["A"], "ts": [0], "unasked": [0.0]}).write_parquet(tmp_path / "p.parquet")
+    config = parse_config("leakage: {accept: [unasked], registry: {unasked: BLOCKED, noise: SAFE}}", "test")
+    seen = replace(context(returns_panel(), config), data_dir=tmp_path)
+    assert list(LEAK_CHECKS.get("names")().find(seen)) == []
 
 
 def test_no_check_sees_a_label_that_reaches_into_the_holdout() -> None:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from trainroute.config.schema import DataConfig
+from trainroute.errors import ConfigError
 from trainroute.panel import Panel, data_fingerprint, load_bars, load_panel
 
 Frame = Callable[..., pl.DataFrame]
@@ -116,6 +117,18 @@ def test_raw_bars_ids_labels_and_text_are_no_features(hive: Hive, frame: Frame) 
     assert panel.repairs == ("columns without numbers left out: sector, when",)
     raw = load_panel(data_dir, DataConfig(use_raw_columns=True, exclude_columns=("secret",)))
     assert raw.features == ("Volume", "close", "flag", "mom", "vol")
+
+
+def test_an_excluded_column_that_no_file_has_is_an_error_with_the_nearest(hive: Hive, frame: Frame) -> None:
+    config = DataConfig(exclude_columns=("secrte",))
+    with pytest.raises(ConfigError, match=r"^data\.exclude_columns: unknown column 'secrte'; did you mean 'secret'\?$"):
+        load_panel(hive(A=frame(secret=np.arange(40))), config)
+
+
+def test_an_excluded_column_may_be_in_the_files_of_other_symbols_only(hive: Hive, frame: Frame) -> None:
+    data_dir = hive(A=frame(), B=frame(secret=np.arange(40)))
+    panel = load_panel(data_dir, DataConfig(exclude_columns=("secret",)), symbols=["A"])
+    assert panel.symbols == ("A",)
 
 
 def test_missing_values_are_nan(hive: Hive, frame: Frame) -> None:

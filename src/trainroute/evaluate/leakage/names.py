@@ -1,11 +1,17 @@
-"""Features whose name says that they look ahead, and features that the user's registry speaks of."""
+"""Features whose name says that they look ahead, and features that the user's registry speaks of.
+
+The names in `leakage.registry`, `.accept` and `.recipes` must be columns of the data, whichever were asked for: a name
+that is mistyped would leave the feature that was meant unjudged.
+"""
 
 import re
 from collections.abc import Iterator
 from typing import ClassVar
 
+from trainroute.errors import ConfigError, UnknownNameError
 from trainroute.evaluate.evidence import LeakFinding
 from trainroute.evaluate.leakage.base import LeakCheck, LeakContext
+from trainroute.panel import data_columns
 from trainroute.records.vocabulary import LeakageStatus
 
 _LOOKS_AHEAD = re.compile(
@@ -19,7 +25,14 @@ class NameRules(LeakCheck):
     name: ClassVar[str] = "names"
 
     def find(self, context: LeakContext) -> Iterator[LeakFinding]:
-        """Yield a finding per feature whose name or registry entry speaks against it."""
+        """Yield a finding per feature whose name or registry entry speaks against it.
+
+        Raises
+        ------
+        ConfigError
+            If a key of ``leakage`` names a column that the data do not have.
+        """
+        _require_known(context)
         registry = context.config.leakage.registry
         for feature in context.panel.features:
             verdict = registry.get(feature)
@@ -43,3 +56,15 @@ class NameRules(LeakCheck):
             rows=context.panel.n_rows,
             detail=detail,
         )
+
+
+def _require_known(context: LeakContext) -> None:
+    """Raise ConfigError for the first name in the config that neither the panel nor its files have."""
+    leakage, known = context.config.leakage, set(context.panel.features)
+    named = {"registry": leakage.registry, "accept": leakage.accept, "recipes": leakage.recipes}
+    if known.issuperset(name for names in named.values() for name in names):
+        return
+    known |= data_columns(context.data_dir)
+    for key, names in named.items():
+        for name in sorted(set(names).difference(known)):
+            raise ConfigError(f"leakage.{key}: {UnknownNameError('column', name, known)}")

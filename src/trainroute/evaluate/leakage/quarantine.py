@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.config import Config
-from trainroute.errors import ConfigError, bounded
 from trainroute.evaluate.evidence import LeakFinding
 from trainroute.panel import Panel
 from trainroute.records.vocabulary import LeakageStatus
@@ -40,15 +39,7 @@ def quarantine(panel: Panel, findings: Sequence[LeakFinding], config: Config) ->
 
     With ``routing.require_safe_features_only`` every status outside ``allowed_feature_leakage_status`` is excluded;
     without it only BLOCKED. A SUSPECT feature named in ``leakage.accept`` stays; a BLOCKED one never does.
-
-    Raises
-    ------
-    ConfigError
-        If ``leakage.accept`` names a feature that the panel does not have.
     """
-    unknown = sorted(set(config.leakage.accept).difference(panel.features))
-    if unknown:
-        raise ConfigError(f"leakage.accept: no such feature: {bounded(unknown)}; correct the name or remove it")
     tolerated = {LeakageStatus.SAFE, *map(LeakageStatus, config.routing.allowed_feature_leakage_status)}
     if not config.routing.require_safe_features_only:
         tolerated |= {LeakageStatus.SUSPECT, LeakageStatus.UNKNOWN}
