@@ -2,15 +2,16 @@
 
 1. `trials_of`: what is worth trying.
 2. `_metric_flips`: each value in a copy of the target, one decision over all copies.
-3. `_threshold_flips`: each setting in a config of its own.
+3. `_Settings`: each setting in a config of its own, `_crowd_flips` those that move other symbols in the lane.
 4. Of each metric and key the smallest change that works is kept; the nearest comes first.
 
 Every trial is decided by the rules that made the plan (`routed`), so that nothing is concluded from margins alone.
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from math import inf
 from typing import Literal
 
@@ -22,7 +23,7 @@ from trainroute.config.schema import RoutingConfig
 from trainroute.records.vocabulary import RouteState
 from trainroute.route.decide import routed
 from trainroute.route.facts import Facts, with_target
-from trainroute.route.trials import Side, Trial, Value, trials_of
+from trainroute.route.trials import Side, Trial, Trials, Value, trials_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +81,13 @@ def flips_of(facts: Facts, config: RoutingConfig, symbol: str) -> tuple[Flip, ..
     """
     _, pairs = routed(facts, config)
     route = str(pairs.filter(pl.col("symbol") == symbol)["route"].item())
-    metrics, thresholds = trials_of(facts, config, pairs, symbol)
+    trials = trials_of(facts, config, pairs, symbol)
+    settings = _Settings(facts, config, symbol, route)
+    thresholds = [flip for flip in map(settings.flip, trials.thresholds) if flip is not None]
     tried = [
-        *_metric_flips(facts, config, symbol, metrics, route),
-        *_threshold_flips(facts, config, symbol, thresholds, route),
+        *_metric_flips(facts, config, symbol, trials.metrics, route),
+        *thresholds,
+        *_crowd_flips(trials, thresholds, settings),
     ]
     named = sorted(tried, key=lambda flip: (flip.kind, flip.side or "", flip.name, *_size(flip)))
     smallest = [next(found) for _, found in groupby(named, key=lambda flip: (flip.kind, flip.side, flip.name))]
@@ -141,16 +145,67 @@ def _tried(copies: pl.DataFrame, trials: Sequence[Trial], side: Side, where: pl.
     return copies.with_columns(changed).with_columns(target=pl.col("copy").cast(pl.String)).drop("copy")
 
 
-def _threshold_flips(
-    facts: Facts, config: RoutingConfig, symbol: str, trials: Sequence[Trial], route: str
-) -> Iterator[Flip]:
-    for trial in trials:
-        document = config.model_dump(mode="json")
+class _Settings:
+    """Decides a pair again, each time with one other setting."""
+
+    def __init__(self, facts: Facts, config: RoutingConfig, symbol: str, route: str) -> None:
+        self.facts, self.config, self.symbol, self.route = facts, config, symbol, route
+
+    def flip(self, trial: Trial) -> Flip | None:
+        """Return the flip that a trial gives; None where the route stays, or where nobody can set it alone."""
+        other = self._with(trial)
+        if other is None:
+            return None
+        found = routed(self.facts, other)[1].filter(pl.col("symbol") == self.symbol)["route"].item()
+        return None if found == self.route else _flip(trial, found)
+
+    def first_flip(self, trials: Sequence[Trial]) -> Flip | None:
+        """Return the first of the trials that flips, of ones that go on flipping once they did; by halving."""
+        possible = trials[: bisect_left(trials, True, key=lambda trial: self._with(trial) is None)]  # noqa: FBT003 - what is looked for
+        best, low, high = None if not possible else self.flip(possible[-1]), 0, len(possible) - 1
+        while best is not None and low < high:
+            middle = (low + high) // 2
+            found = self.flip(possible[middle])
+            if found is None:
+                low = middle + 1
+            else:
+                best, high = found, middle
+        return best
+
+    def _with(self, trial: Trial) -> RoutingConfig | None:
+        document = self.config.model_dump(mode="json")
         put(document, trial.name.removeprefix("routing."), trial.after)
         try:
-            other = RoutingConfig.model_validate(document)
-        except ValidationError:  # out of order with its neighbours, so nobody can set it alone
-            continue
-        found = routed(facts, other)[1].filter(pl.col("symbol") == symbol)["route"].item()
-        if found != route:
-            yield _flip(trial, found)
+            return RoutingConfig.model_validate(document)
+        except ValidationError:  # out of order with its neighbours
+            return None
+
+
+def _crowd_flips(trials: Trials, known: Sequence[Flip], settings: _Settings) -> Iterator[Flip]:
+    """Find where a threshold moves so many others into the lane, or out of it, that a pair loses or wins its place.
+
+    Between two values at which a rule of the pair itself answers otherwise only the others move, and the farther the
+    threshold moves the more of them do; so each stretch is searched by halving, up to the flip that is known.
+    """
+    for key, crowd in trials.crowd.items():
+        for sign in (-1, 1):
+            stops = sorted(_ahead([trial.change for trial in trials.thresholds if trial.name == key], sign))
+            end = min(_ahead([flip.change for flip in known if flip.name == key], sign), default=inf)
+            within = sorted((t for t in crowd if any(d < end for d in _ahead([t.change], sign))), key=_distance)
+            found = map(settings.first_flip, _between(stops, within))
+            yield from islice((flip for flip in found if flip is not None), 1)
+
+
+def _between(stops: Sequence[float], trials: Iterable[Trial]) -> Iterator[list[Trial]]:
+    """Cut trials, sorted by distance, at the stops."""
+    for _, stretch in groupby(trials, key=lambda trial: bisect_left(stops, _distance(trial))):
+        yield list(stretch)
+
+
+def _ahead(changes: Iterable[float | None], sign: int) -> list[float]:
+    """Return how far those changes go that go in the direction of ``sign``."""
+    return [abs(change) for change in changes if change is not None and change * sign > 0]
+
+
+def _distance(trial: Trial) -> float:
+    return abs(trial.change or 0.0)

@@ -1,10 +1,11 @@
 """The single changes worth trying for one pair: each metric across each threshold, each threshold across each value.
 
 A route can change only where a numeric rule answers otherwise, or at the edge of the experimental lane; so the values
-just across are all that need be tried. Words and switches have no distance and are tried as they are.
+just across are all that need be tried. Words and switches have no distance and are tried as they are. A threshold holds
+for every symbol, so it can also fill or empty the lane that a pair queues for: `Trials.crowd`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any, Literal
@@ -53,7 +54,25 @@ class Trial:
         return round(self.after - self.before, DECIMALS)
 
 
-def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: str) -> tuple[list[Trial], list[Trial]]:
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """What to try for one pair.
+
+    Attributes
+    ----------
+    metrics, thresholds : list of Trial
+        At which a rule of this pair, or of its pool, answers otherwise.
+    crowd : dict of str to list of Trial
+        By config key, at which a rule answers otherwise for another symbol; empty where the pair does not queue for
+        the lane, for then others cannot change its route.
+    """
+
+    metrics: list[Trial]
+    thresholds: list[Trial]
+    crowd: dict[str, list[Trial]]
+
+
+def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: str) -> Trials:
     """Return what to try: values of metrics, and values of config keys.
 
     Parameters
@@ -66,11 +85,20 @@ def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: 
     symbol : str
     """
     own = pairs.filter(pl.col("symbol") == symbol)
-    compared = _compared(facts, config, symbol)
+    of_pair = facts.pairs.filter(pl.col("symbol") == symbol)
+    compared = [*_compared("pooled", facts.pooled, facts, config), *_compared("local", of_pair, facts, config)]
     score = lane_score(score_column(config, facts.provided), pooled_score_on_symbol(config, facts.provided))
-    metrics = [*_metric_trials(compared, _lane_edges(pairs, own, score)), *_word_trials(facts, symbol)]
     settings, task = flat_settings(config.model_dump(mode="json"), "routing"), facts.pooled["task_type"].item()
-    return metrics, list(_threshold_trials(compared, settings, task, _lane_shares(pairs, own, score)))
+    crowd: dict[str, list[Trial]] = {}
+    if own.select(_in_queue()).item():
+        others = _compared("local", facts.pairs.filter(pl.col("symbol") != symbol), facts, config)
+        for trial in _at_keys(_across(others, settings, task), settings):
+            crowd.setdefault(trial.name, []).append(trial)
+    return Trials(
+        metrics=[*_metric_trials(compared, _lane_edges(pairs, own, score)), *_word_trials(facts, symbol)],
+        thresholds=list(_threshold_trials(compared, settings, task, _lane_shares(pairs, own, score))),
+        crowd=crowd,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,20 +131,24 @@ class _Compared:
         return before + across - self.threshold
 
 
-def _compared(facts: Facts, config: RoutingConfig, symbol: str) -> list[_Compared]:
+def _compared(side: Side, frame: pl.DataFrame, facts: Facts, config: RoutingConfig) -> list[_Compared]:
+    """Return the numeric rules of a side with what they compare in each row."""
     known = facts.provided
-    local = [*checks_of(Mode.SYMBOL, config, known), *serving_checks(config, known), *choice_checks(config, known)]
-    sides: list[tuple[Side, pl.DataFrame, list[Check]]] = [
-        ("pooled", facts.pooled, checks_of(Mode.CROSS_SECTIONAL, config, known)),
-        ("local", facts.pairs.filter(pl.col("symbol") == symbol), local),
-    ]
+    if side == "pooled":
+        checks = checks_of(Mode.CROSS_SECTIONAL, config, known)
+    else:
+        between = [*serving_checks(config, known), *choice_checks(config, known)]
+        checks = [*checks_of(Mode.SYMBOL, config, known), *between]
+    numeric = [check for check in checks if check.margin is not None and not check.skipped]
+    parts = [frame.with_columns(part(c).alias(str(n)) for n, c in enumerate(numeric)) for part in _PARTS]
     found = []
-    for side, frame, checks in sides:
-        numeric = [check for check in checks if check.margin is not None and not check.skipped]
-        rows = [frame.select(part(check).alias(str(n)) for n, check in enumerate(numeric)).row(0) for part in _PARTS]
-        for check, value, threshold, passed in zip(numeric, *rows, strict=True):
-            if value is not None:
-                found.append(_Compared(side=side, check=check, value=value, threshold=threshold, passed=passed))
+    for number, check in enumerate(numeric):
+        rows = zip(*(part[str(number)] for part in parts), strict=True)
+        found += [
+            _Compared(side=side, check=check, value=value, threshold=threshold, passed=passed)
+            for value, threshold, passed in rows
+            if value is not None
+        ]
     return found
 
 
@@ -163,10 +195,21 @@ def _threshold_trials(
 ) -> Iterator[Trial]:
     tried: list[tuple[str, Value]] = [(key, after) for key, values in _SWITCHES.items() for after in values]
     tried += [(_LANE_KEY, round(share, DECIMALS)) for share in lane]
+    return _at_keys([*tried, *_across(compared, settings, task)], settings)
+
+
+def _across(
+    compared: Sequence[_Compared], settings: Mapping[str, Any], task: str | None
+) -> Iterator[tuple[str, Value]]:
+    """Yield keys with the nearest value at which each rule answers otherwise."""
     for rule in compared:
         for key in _keys(rule.check.key, settings, task):
             across = rule.threshold_across(settings[key])
-            tried.append((key, across if isinstance(across, int) else round(across, DECIMALS)))
+            yield key, across if isinstance(across, int) else round(across, DECIMALS)
+
+
+def _at_keys(tried: Iterable[tuple[str, Value]], settings: Mapping[str, Any]) -> Iterator[Trial]:
+    """Yield each key and value once; not what is set already."""
     for key, after in dict.fromkeys(tried):
         if after != settings[key]:
             yield Trial(side=None, name=key, before=settings[key], after=after)
