@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from trainroute.errors import BrokenPlanError
+from trainroute.records.artifacts import JsonText
 from trainroute.records.names import job_id, training_type
 from trainroute.records.plan import (
     JobMetadata,
@@ -49,7 +50,7 @@ class _Summary(msgspec.Struct, kw_only=True):
     total_blocked: int = 0
 
 
-def is_legacy(parts: Mapping[str, bytes]) -> bool:
+def is_legacy(parts: Mapping[str, JsonText]) -> bool:
     """Whether a plan says neither its version nor its identity."""
     try:
         metadata = msgspec.json.decode(parts.get("metadata", b"{}"))
@@ -77,7 +78,7 @@ def with_symbols(plan: TrainingPlan, symbols: Sequence[str]) -> TrainingPlan:
     return msgspec.structs.replace(plan, metadata=metadata, jobs=jobs)
 
 
-def read_legacy(parts: Mapping[str, bytes], path: Path) -> TrainingPlan:
+def read_legacy(parts: Mapping[str, JsonText], path: Path) -> TrainingPlan:
     """Read a legacy plan.
 
     Raises

@@ -24,7 +24,10 @@ from trainroute.logs import LOGGER
 HASH_KEY = "content_sha256"
 HASH_DIGITS = 64
 
-_HASHED_AT_ONCE = 1 << 20
+JsonText = bytes | memoryview
+"""The JSON of a value: made, or as a view into the file that was read."""
+
+_HASHED_AT_ONCE = 1 << 16  # bytes; a copy of this size stays in the core's cache and in memory that is used again
 
 
 def canonical_json(value: object) -> bytes:
@@ -37,12 +40,12 @@ def content_id(value: object, *, length: int = HASH_DIGITS) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()[:length]
 
 
-def parts_id(parts: Mapping[str, Sequence[bytes]], *, length: int = HASH_DIGITS) -> str:
+def parts_id(parts: Mapping[str, Sequence[JsonText]], *, length: int = HASH_DIGITS) -> str:
     """Return the `content_id` of the object whose members are ``parts``.
 
     Parameters
     ----------
-    parts : mapping of str to sequence of bytes
+    parts : mapping of str to sequence of bytes or memoryview
         For each key the chunks of its canonical JSON. Line feeds between entries are layout and not hashed.
     length : int
         How many hex digits.
@@ -52,7 +55,7 @@ def parts_id(parts: Mapping[str, Sequence[bytes]], *, length: int = HASH_DIGITS)
         digest.update((b"," if number else b"") + canonical_json(key) + b":")
         for chunk in parts[key]:
             for start in range(0, len(chunk), _HASHED_AT_ONCE):
-                digest.update(chunk[start : start + _HASHED_AT_ONCE].replace(b"\n", b""))
+                digest.update(bytes(chunk[start : start + _HASHED_AT_ONCE]).replace(b"\n", b""))
     digest.update(b"}")
     return digest.hexdigest()[:length]
 
@@ -123,7 +126,7 @@ def read_json_artifact(path: Path, *, require_hash: bool = True) -> dict[str, An
     return {key: msgspec.json.decode(chunk) for key, chunk in parts.items()}
 
 
-def read_parts(path: Path, *, require_hash: bool = True, allow_edited: bool = False) -> dict[str, bytes]:
+def read_parts(path: Path, *, require_hash: bool = True, allow_edited: bool = False) -> dict[str, JsonText]:
     """Read a JSON artifact as the canonical bytes, but for line feeds, of each top-level member but the hash.
 
     The hash is checked.
@@ -141,7 +144,7 @@ def read_parts(path: Path, *, require_hash: bool = True, allow_edited: bool = Fa
     return parts
 
 
-def read_parts_and_hash(path: Path, *, allow_edited: bool = False) -> tuple[dict[str, bytes], str | None]:
+def read_parts_and_hash(path: Path, *, allow_edited: bool = False) -> tuple[dict[str, JsonText], str | None]:
     """Read as `read_parts`, and return the hash that was recorded; None where there is none.
 
     Raises
@@ -157,7 +160,7 @@ def read_parts_and_hash(path: Path, *, allow_edited: bool = False) -> tuple[dict
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(path, error) from None
     recorded = bytes(raw.pop(HASH_KEY)).decode("utf-8", "replace").strip('"') if HASH_KEY in raw else None
-    parts = {key: bytes(value) for key, value in raw.items()}
+    parts: dict[str, JsonText] = {key: memoryview(value) for key, value in raw.items()}
     if recorded is not None and recorded == _id_of(parts):
         return parts, recorded
     canonical = _canonical_parts(path, raw)
@@ -184,11 +187,11 @@ def no_hash(path: Path) -> BrokenPlanError:
     return BrokenPlanError(f"{path}: has no {HASH_KEY}, so edits cannot be noticed; write it again")
 
 
-def _id_of(parts: Mapping[str, bytes]) -> str:
+def _id_of(parts: Mapping[str, JsonText]) -> str:
     return parts_id({key: [part] for key, part in parts.items()})
 
 
-def _canonical_parts(path: Path, raw: Mapping[str, msgspec.Raw]) -> dict[str, bytes]:
+def _canonical_parts(path: Path, raw: Mapping[str, msgspec.Raw]) -> dict[str, JsonText]:
     """Bring a file of another layout (indented, keys in another order) to canonical bytes."""
     try:
         return {key: canonical_json(msgspec.json.decode(value)) for key, value in raw.items()}

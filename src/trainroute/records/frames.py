@@ -1,10 +1,14 @@
 """One definition of a nested record: the msgspec type says what the Polars columns and the JSON look like."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
+from operator import attrgetter
 from types import NoneType
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
+import msgspec
+import numpy as np
 import polars as pl
 
 from trainroute.records.plan import Record
@@ -26,6 +30,44 @@ def record_schema(record: type[Record], *, without: Collection[str] = ()) -> dic
     """Return the columns of a record, sorted by name at every level as in canonical JSON."""
     hints = get_type_hints(record)
     return {name: _dtype(hints[name]) for name in sorted(record.__struct_fields__) if name not in without}
+
+
+def table_of(records: Sequence[Record], schema: Mapping[str, Any]) -> pl.DataFrame:
+    """Lay out records as a table, one row each.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    schema : mapping of str to polars.DataType
+        Their columns, see `record_schema`.
+
+    Raises
+    ------
+    msgspec.ValidationError
+        If a whole number is too large for a column.
+    """
+    return pl.DataFrame([_column(name, list(map(attrgetter(name), records)), schema[name]) for name in schema])
+
+
+def _column(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    if isinstance(dtype, pl.Struct):
+        return table_of(values, dtype.to_schema()).to_struct(name)
+    if isinstance(dtype, pl.List):
+        return _lists(name, values, dtype)
+    try:
+        return pl.Series(name, values, dtype=dtype)
+    except TypeError:
+        raise msgspec.ValidationError(f"a number in {name!r} is too large") from None
+
+
+def _lists(name: str, values: Sequence[Sequence[str]], dtype: pl.DataType) -> pl.Series:
+    """Return a column of lists; from one flat column, as Polars takes a list of lists apart one by one."""
+    flat = pl.Series(name, list(chain.from_iterable(values)), dtype=pl.String)
+    rows = pl.Series("row", np.repeat(np.arange(len(values)), [len(value) for value in values]), dtype=pl.Int64)
+    lists = pl.DataFrame([rows, flat]).group_by("row", maintain_order=True).agg(name)
+    every = pl.DataFrame([pl.int_range(len(values), dtype=pl.Int64, eager=True).alias("row")])
+    found = every.join(lists, on="row", how="left", maintain_order="left")
+    return found[name].cast(dtype).fill_null(pl.Series([[]], dtype=dtype))
 
 
 def record_columns(record: type[Record]) -> list[pl.Expr]:

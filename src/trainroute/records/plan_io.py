@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from trainroute.errors import BrokenPlanError, bounded
-from trainroute.records.artifacts import canonical_json, lines_of, parts_id, refuse_edited
+from trainroute.records.artifacts import JsonText, canonical_json, lines_of, parts_id, refuse_edited
 from trainroute.records.names import job_ids
 from trainroute.records.plan import (
     PLAN_ID_DIGITS,
@@ -47,7 +47,7 @@ def plan_parts(plan: TrainingPlan, lines: Sequence[bytes]) -> dict[str, list[byt
 
 
 def training_plan_id(
-    *, jobs: Sequence[bytes], feature_sets: Sequence[bytes], routing_plan_id: str, config_hash: str
+    *, jobs: Sequence[JsonText], feature_sets: Sequence[JsonText], routing_plan_id: str, config_hash: str
 ) -> str:
     """Return the ``plan_id`` of a training plan: a hash of its jobs, feature sets, routing plan and settings."""
     parts = {
@@ -59,7 +59,7 @@ def training_plan_id(
     return parts_id(parts, length=PLAN_ID_DIGITS)
 
 
-def decode_plan(parts: Mapping[str, bytes], path: Path, *, allow_edited: bool = False) -> TrainingPlan:
+def decode_plan(parts: Mapping[str, JsonText], path: Path, *, allow_edited: bool = False) -> TrainingPlan:
     """Decode the parts of a plan strictly and check that it is whole.
 
     With ``allow_edited`` jobs may have been changed, added or removed by hand: the plan gets the ``plan_id`` of what
@@ -115,7 +115,7 @@ def check_unique(ids: Sequence[str], path: Path) -> None:
         raise BrokenPlanError(f"{path}: two jobs have the job_id {bounded(repeated)}; write it again")
 
 
-def _check_version(metadata: bytes, path: Path) -> None:
+def _check_version(metadata: JsonText, path: Path) -> None:
     try:
         version = msgspec.json.decode(metadata, type=dict[str, msgspec.Raw]).get("schema_version")
     except (msgspec.DecodeError, msgspec.ValidationError) as error:

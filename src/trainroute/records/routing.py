@@ -4,7 +4,7 @@ Inside it is two Polars frames, so that a million decisions are one table; outsi
 `CrossSectionalDecision` are what one entry of the JSON holds, and the columns of the frames follow from them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,7 +13,7 @@ import polars as pl
 
 from trainroute.config.schema import PlanningConfig, RoutingConfig
 from trainroute.errors import UnknownNameError
-from trainroute.records.artifacts import canonical_json, chunks_of, parts_id
+from trainroute.records.artifacts import JsonText, canonical_json, chunks_of, parts_id
 from trainroute.records.frames import record_schema
 from trainroute.records.plan import PLAN_ID_DIGITS, Record
 from trainroute.records.routing_text import decisions_text
@@ -257,7 +257,7 @@ class RoutingPlan:
         return chunks_of(b"{", decisions_text(self.pooled, self.pairs), b"}")
 
 
-def decisions_id(config_hash: str, targets: list[bytes]) -> str:
+def decisions_id(config_hash: str, targets: Sequence[JsonText]) -> str:
     """Return the ``plan_id`` of decisions: a hash of them and of the settings, of no time, commit or path."""
     return parts_id({"config_hash": [canonical_json(config_hash)], "targets": targets}, length=PLAN_ID_DIGITS)
 

@@ -4,7 +4,7 @@
 whole.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,12 +15,11 @@ from trainroute.config.identity import deciding_hash
 from trainroute.config.schema import PlanningConfig, RoutingConfig
 from trainroute.errors import BrokenPlanError, one_line
 from trainroute.parallel import in_threads
-from trainroute.records.artifacts import canonical_json, read_parts, refuse_edited, write_parts
+from trainroute.records.artifacts import JsonText, canonical_json, read_parts, refuse_edited, write_parts
 from trainroute.records.directories import recover, replaced_directory
-from trainroute.records.frames import SLICE_ROWS
+from trainroute.records.frames import record_schema, table_of
 from trainroute.records.routing import (
     PAIR_SCHEMA,
-    POOLED_SCHEMA,
     ROUTING_PLAN_SCHEMA_VERSION,
     CrossSectionalDecision,
     PolicyConfig,
@@ -37,17 +36,12 @@ JSON_NAME = f"{STEM}.json"
 _OWNED = frozenset({JSON_NAME, f"{STEM}.yaml", f"{STEM}.md"})
 
 
-_LINE = ("target", "symbol", "line")
+_PAIR_COLUMNS, _POOLED_COLUMNS = record_schema(SymbolDecision), record_schema(CrossSectionalDecision)
 
 
 class _TargetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cross_sectional: CrossSectionalDecision
     symbols: dict[str, SymbolDecision]
-
-
-class _RawEntry(msgspec.Struct, frozen=True):
-    cross_sectional: msgspec.Raw
-    symbols: dict[str, msgspec.Raw]
 
 
 def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
@@ -142,26 +136,27 @@ def read_routing_plan(path: Path, *, targets: Collection[str] | None = None, all
     return RoutingPlan(metadata=metadata, routing=routing, planning=planning, pooled=pooled, pairs=pairs)
 
 
-def _origin(parts: Mapping[str, bytes], path: Path, *, allow_edited: bool) -> tuple[RoutingMetadata, PolicyConfig]:
+def _origin(parts: Mapping[str, JsonText], path: Path, *, allow_edited: bool) -> tuple[RoutingMetadata, PolicyConfig]:
     """Decode metadata and settings, with the ``config_hash`` and ``plan_id`` of what is there."""
     metadata, policy = _metadata(path, parts), _policy(parts, path)
     targets, config_hash = [parts.get("targets", b"{}")], deciding_hash(policy.routing, policy.planning)
-    if metadata.plan_id != decisions_id(metadata.config_hash, targets):
+    plan_id = decisions_id(metadata.config_hash, targets)
+    if metadata.plan_id != plan_id:
         refuse_edited(f"{path}: its decisions do not match its plan_id: edited", allowed=allow_edited)
     if metadata.config_hash != config_hash:
         refuse_edited(f"{path}: its config does not match its config_hash: edited", allowed=allow_edited)
-    plan_id = decisions_id(config_hash, targets)
+        plan_id = decisions_id(config_hash, targets)
     return msgspec.structs.replace(metadata, config_hash=config_hash, plan_id=plan_id), policy
 
 
-def _policy(parts: Mapping[str, bytes], path: Path) -> PolicyConfig:
+def _policy(parts: Mapping[str, JsonText], path: Path) -> PolicyConfig:
     try:
         return msgspec.json.decode(parts.get("config", b""), type=PolicyConfig)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise BrokenPlanError(f"{path}: config does not fit the schema ({one_line(error)}); write it again") from None
 
 
-def _metadata(path: Path, parts: Mapping[str, bytes]) -> RoutingMetadata:
+def _metadata(path: Path, parts: Mapping[str, JsonText]) -> RoutingMetadata:
     try:
         version = msgspec.json.decode(parts.get("metadata", b"{}"), type=dict[str, msgspec.Raw]).get("schema_version")
         if version is None or bytes(version) != str(ROUTING_PLAN_SCHEMA_VERSION).encode():
@@ -175,32 +170,24 @@ def _metadata(path: Path, parts: Mapping[str, bytes]) -> RoutingMetadata:
         raise BrokenPlanError(f"{path}: metadata do not fit the schema ({one_line(error)}); write it again") from None
 
 
-def _frames(targets: bytes, wanted: Collection[str] | None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Decode the decisions, sorted by name: strictly typed first, then as columns, slice by slice."""
+def _frames(targets: JsonText, wanted: Collection[str] | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Decode the decisions, sorted by name, strictly typed: each target by itself, so that few are objects at once."""
     entries = msgspec.json.decode(targets, type=dict[str, msgspec.Raw])
     names = sorted(name for name in entries if wanted is None or name in wanted)
-    own: list[dict[str, object]] = []
-    slices = [pl.DataFrame(schema=PAIR_SCHEMA)]
-    rows: list[tuple[str, str, str]] = []
+    decoder = msgspec.json.Decoder(_TargetEntry)
+    own: list[CrossSectionalDecision] = []
+    tables = [pl.DataFrame(schema=PAIR_SCHEMA)]
     for target in names:
-        msgspec.json.decode(entries[target], type=_TargetEntry)
-        entry = msgspec.json.decode(entries[target], type=_RawEntry)
-        own.append(msgspec.json.decode(entry.cross_sectional))
-        for symbol in sorted(entry.symbols):
-            rows.append((target, symbol, bytes(entry.symbols[symbol]).decode()))
-            if len(rows) == SLICE_ROWS:
-                slices.append(_decoded(rows))
-                rows.clear()
-    pooled = pl.DataFrame(own, schema={k: v for k, v in POOLED_SCHEMA.items() if k != "target"})
+        entry = decoder.decode(entries[target])
+        own.append(entry.cross_sectional)
+        symbols = sorted(entry.symbols)
+        pairs = pl.DataFrame([pl.Series("symbol", symbols, dtype=pl.String)]).with_columns(
+            table_of([entry.symbols[symbol] for symbol in symbols], _PAIR_COLUMNS)
+        )
+        tables.append(pairs.select(pl.lit(target).alias("target"), pl.all()))
+    pooled = table_of(own, _POOLED_COLUMNS)
     pooled = pooled.select(pl.Series("target", names, dtype=pl.String), pl.all())
-    return pooled, pl.concat([*slices, _decoded(rows)])
-
-
-def _decoded(rows: Sequence[tuple[str, str, str]]) -> pl.DataFrame:
-    """Turn target, symbol and the JSON of the decision into columns."""
-    columns = [pl.Series(name, [row[place] for row in rows], dtype=pl.String) for place, name in enumerate(_LINE)]
-    decision = pl.Struct({k: v for k, v in PAIR_SCHEMA.items() if k not in {"target", "symbol"}})
-    return pl.DataFrame(columns).with_columns(pl.col("line").str.json_decode(decision)).unnest("line")
+    return pooled, pl.concat(tables)
 
 
 def _dumped(section: BaseModel) -> dict[str, object]:

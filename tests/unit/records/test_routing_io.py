@@ -12,9 +12,9 @@ import yaml
 from trainroute.config.schema import Config
 from trainroute.errors import BrokenPlanError, EditedPlanError, PlanNotFoundError
 from trainroute.records import yaml_text
-from trainroute.records.artifacts import read_json_artifact, write_json_artifact
+from trainroute.records.artifacts import canonical_json, read_json_artifact, write_json_artifact
 from trainroute.records.candidates_io import validate_candidates
-from trainroute.records.routing import RoutingPlan
+from trainroute.records.routing import RoutingPlan, decisions_id
 from trainroute.records.routing_io import read_routing_origin, read_routing_plan, write_routing_plan
 from trainroute.route import build_routing_plan
 
@@ -174,3 +174,15 @@ def test_counts_and_names(plan: RoutingPlan) -> None:
     assert plan.targets == ("../z", "b\\c", "y")
     assert plan.symbols == tuple(sorted(NAMES))
     assert sum(plan.route_counts().values()) == 3 * len(NAMES)
+
+
+def test_a_number_beyond_64_bits_is_refused(plan: RoutingPlan, tmp_path: Path) -> None:
+    path = write_routing_plan(plan, tmp_path)
+    document = read_json_artifact(path)
+    document["targets"]["y"]["symbols"]["AAPL"]["evidence"]["sample_size"] = 2**63
+    document["metadata"]["plan_id"] = decisions_id(
+        document["metadata"]["config_hash"], [canonical_json(document["targets"])]
+    )
+    write_json_artifact(path, document)
+    with pytest.raises(BrokenPlanError, match="'sample_size' is too large"):
+        read_routing_plan(path)
