@@ -78,11 +78,16 @@ class TrainingRows(Rows):
     labels : ndarray of shape (n_rows,), float32
         The value (regression) or the number of the class, 0 … n_classes − 1 (classification). Finite; only a family
         that reads history also gets rows without a usable label, which carry NaN and teach nothing by themselves.
+    usable_from : ndarray of shape (n_rows,), int32, or None
+        Position among all timestamps of the panel from which on a row's label may be used: it has ended before, with
+        the embargo. A model that is asked at time ``t`` may have learnt from rows with ``usable_from <= t``. None where
+        nobody says it.
     siblings : Siblings or None
         Given to families that ask for them (`Family.learns_siblings`).
     """
 
     labels: NDArray[np.float32]
+    usable_from: NDArray[np.int32] | None = None
     siblings: Siblings | None = None
 
 

@@ -133,12 +133,16 @@ def joined(first: TrainingRows, second: TrainingRows) -> TrainingRows:
     features = np.empty((len(order), first.features.shape[1]), dtype=np.float32)
     features[place[: len(first)]] = first.features
     features[place[len(first) :]] = second.features
+    usable_from = None
+    if first.usable_from is not None and second.usable_from is not None:
+        usable_from = np.concatenate([first.usable_from, second.usable_from])[order]
     return TrainingRows(
         features=features,
         labels=np.concatenate([first.labels, second.labels])[order],
         symbol=symbol[order],
         time=time[order],
         feature_names=first.feature_names,
+        usable_from=usable_from,
     )
 
 

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.families.base import FitContext, TrainingRows
+from trainroute.families.scaling import column_statistics, standardised
 from trainroute.records.vocabulary import Task
 
-_LARGEST = 5.0
-"""Standardised values are clipped to ± this many standard deviations."""
 _MOST_ITERATIONS = 1000
 
 
@@ -40,7 +39,7 @@ class LinearModel:
         """Return values of shape (n_rows,), or class probabilities of shape (n_rows, n_classes)."""
         from scipy.special import expit, softmax  # noqa: PLC0415 - heavy library
 
-        output = _standardised(features, self.mean, self.scale) @ self.coefficients + self.intercept
+        output = standardised(features, self.mean, self.scale) @ self.coefficients + self.intercept
         if self.task is Task.MULTICLASS:
             return np.asarray(softmax(output, axis=1), dtype=np.float64)
         return np.asarray(expit(output[:, 0]) if self.task is Task.BINARY else output[:, 0], dtype=np.float64)
@@ -80,9 +79,9 @@ def fit_linear(rows: TrainingRows, *, context: FitContext, penalty: float) -> Li
     import sklearn.linear_model  # noqa: F401, PLC0415 - the limit reaches only libraries that are loaded
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - heavy library
 
-    mean, scale = _statistics(rows.features)
+    mean, scale = column_statistics(rows.features)
     with threadpool_limits(limits=context.threads):
-        X = _standardised(rows.features, mean, scale)
+        X = standardised(rows.features, mean, scale)
         coefficients, intercept = _solve(X, rows.labels, penalty * len(rows), context)
     return LinearModel(mean=mean, scale=scale, coefficients=coefficients, intercept=intercept, task=context.task)
 
@@ -116,19 +115,3 @@ def _per_class(
     start = np.full(context.n_classes, intercept.min() - 20.0)
     start[classes] = intercept
     return every, start
-
-
-def _statistics(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    present = ~np.isnan(features)
-    count = np.maximum(present.sum(axis=0), 1)
-    mean = np.where(present, features, 0.0).sum(axis=0, dtype=np.float64) / count
-    variance = (np.where(present, features - mean, 0.0) ** 2).sum(axis=0, dtype=np.float64) / count
-    # Rounding leaves a constant feature with a tiny variance; it must not be blown up to a unit one.
-    varies = variance > (1e-6 * np.maximum(np.abs(mean), 1e-30)) ** 2
-    return mean, np.where(varies, np.sqrt(variance), 1.0)
-
-
-def _standardised(
-    features: NDArray[np.float32], mean: NDArray[np.float64], scale: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    return np.clip(np.nan_to_num((features - mean) / scale, nan=0.0), -_LARGEST, _LARGEST)

@@ -162,8 +162,14 @@ def take_training_rows(
         time=taken.time,
         feature_names=taken.feature_names,
         labels=labels,
+        usable_from=_usable_from(store, given, wanted.target),
         siblings=_siblings(store, given, wanted.siblings, ends_before) if wanted.siblings else None,
     )
+
+
+def _usable_from(store: PanelStore, rows: Index, target: Target) -> NDArray[np.int32]:
+    end = store.label_end[rows, target.horizon_index] + store.split.embargo_us
+    return np.asarray(np.searchsorted(store.timestamps, end, side="right"), dtype=np.int32)
 
 
 def _siblings(store: PanelStore, rows: Index, targets: tuple[Target, ...], ends_before: int) -> Siblings:

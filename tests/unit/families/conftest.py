@@ -21,11 +21,13 @@ def _rows(task: Task, n_rows: int, *, seed: int, signal: float = SIGNAL, missing
     labels = {Task.BINARY: latent > 0, Task.MULTICLASS: np.digitize(latent, [-0.5, 0.5]), Task.REGRESSION: latent}[task]
     features[rng.random(features.shape) < missing] = np.nan
     half = n_rows // 2
+    time = np.concatenate([np.arange(half), np.arange(n_rows - half)]).astype(np.int32)
     return TrainingRows(
         features=features,
         labels=labels.astype(np.float32),
         symbol=np.repeat(np.array([0, 1], dtype=np.int32), [half, n_rows - half]),
-        time=np.concatenate([np.arange(half), np.arange(n_rows - half)]).astype(np.int32),
+        time=time,
+        usable_from=time + np.int32(1),
         feature_names=("f0", "f1", "f2", "f3", "f4"),
     )
 

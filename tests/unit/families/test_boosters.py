@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ def test_joined_rows_are_sorted_by_symbol_and_time_and_stay_together(make_rows: 
     np.testing.assert_array_equal(place, np.arange(71))
     expected = {(*f.tolist(), y) for part in (first, second) for f, y in zip(part.features, part.labels, strict=True)}
     assert {(*f.tolist(), y) for f, y in zip(both.features, both.labels, strict=True)} == expected
+    np.testing.assert_array_equal(both.usable_from, both.time + 1)
+    assert joined(replace(first, usable_from=None), second).usable_from is None
 
 
 @pytest.mark.parametrize("name", BOOSTERS)

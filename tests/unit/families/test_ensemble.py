@@ -58,7 +58,7 @@ def test_the_ensemble_predicts_the_weighted_mean_of_its_members(make_rows: MakeR
     )
     assert isinstance(model, EnsembleModel)
     rows = make_rows(Task.BINARY, 50, seed=3)
-    members = model.member_predictions(rows)
+    members = model.members.predict(rows)
     weights = [model.details[f"weight_{name}"] for name in ("boosted_trees", "random_trees", "linear")]
     np.testing.assert_allclose(model.predict(rows), sum(w * m for w, m in zip(weights, members, strict=True)))
 

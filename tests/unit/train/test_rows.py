@@ -163,3 +163,18 @@ def test_siblings_labels_end_before_the_rows_that_judge(
     ends = store.label_end[rows.train[known], third.horizon_index]
     assert ends.max() < store.split.boundaries[last - 1]
     np.testing.assert_array_equal(taken.siblings.labels[known, 0], store.targets[rows.train[known], 2])
+
+
+def test_a_label_may_be_used_from_the_first_timestamp_after_its_end_and_the_embargo(
+    make_panel: Callable[..., Panel], make_job: MakeJob, store_of: Callable[..., PanelStore]
+) -> None:
+    embargo = 3 * MINUTE
+    store = store_of(make_panel(horizon=7, starts={"S1": 300}), embargo)
+    target = store.index.targets[0]
+    rows = job_rows(store, make_job(), min_rows=100).train
+    taken = take_training_rows(store, rows, Wanted(features=("f0",), target=target), first_block=0, ends_before=8)
+    end = store.label_end[rows, target.horizon_index] + embargo
+    assert taken.usable_from is not None
+    assert (store.timestamps[taken.usable_from] > end).all()
+    assert (store.timestamps[taken.usable_from - 1] <= end).all()
+    assert (taken.usable_from > taken.time + 7).all()
