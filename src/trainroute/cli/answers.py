@@ -1,4 +1,4 @@
-"""How a command that answers a question prints its answer: text, JSON or Markdown; and names made safe to print."""
+"""How a command that answers a question prints its answer: text, JSON or Markdown."""
 
 import sys
 from collections.abc import Sequence
@@ -27,16 +27,14 @@ class AnswerOptions:
 ANSWER = AnswerOptions()
 
 
-def answer(options: AnswerOptions, *, lines: Sequence[str], document: object, markdown: str | None = None) -> None:
-    """Print an answer in the form that was asked for; Markdown that has no form of its own is the indented text."""
+def answer(options: AnswerOptions, *, lines: Sequence[str], document: object, markdown: str) -> None:
+    """Print an answer in the form that was asked for."""
     if options.format == "json":
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
     elif options.format == "text":
         print_lines(*lines)
-    elif markdown is not None:
-        sys.stdout.write(markdown.rstrip("\n") + "\n")
     else:
-        print_lines(*(f"    {line}" for line in lines))
+        sys.stdout.write(markdown.rstrip("\n") + "\n")
 
 
 def _positive(value: int) -> None:

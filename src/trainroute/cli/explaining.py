@@ -1,12 +1,12 @@
 """The command `explain`."""
 
 from trainroute.cli.answers import ANSWER, AnswerOptions, answer
-from trainroute.cli.options import OUTPUT, VERBOSITY, Flag, OutputOptions, Verbosity
+from trainroute.cli.options import OUTPUT, READ, VERBOSITY, Flag, OutputOptions, ReadOptions, Verbosity
 from trainroute.errors import UsageError
 from trainroute.plan import DEFAULT_OUTPUT, ROUTING_PLAN_DIR
 from trainroute.records.routing_io import read_routing_plan
 from trainroute.route import explain as explain_pair
-from trainroute.route import survey
+from trainroute.route import explanation_markdown, survey, survey_markdown
 
 
 def explain(
@@ -16,6 +16,7 @@ def explain(
     blocked: Flag = False,
     output: OutputOptions = OUTPUT,
     answers: AnswerOptions = ANSWER,
+    read: ReadOptions = READ,
     verbosity: Verbosity = VERBOSITY,
 ) -> int:
     """Say why a pair, a target or a symbol is routed as it is, and what would change it; or why pairs are blocked.
@@ -37,13 +38,15 @@ def explain(
     if target is None and symbol is None and not blocked:
         raise UsageError("explain what? Give --target, --symbol or both, or --blocked")
     directory = (output.output_dir or DEFAULT_OUTPUT) / ROUTING_PLAN_DIR
-    plan = read_routing_plan(directory, targets=None if target is None else [target])
+    plan = read_routing_plan(directory, targets=None if target is None else [target], allow_edited=read.allow_edited)
     if target is not None and not plan.targets:
-        plan = read_routing_plan(directory)  # to say which targets there are
+        plan = read_routing_plan(directory, allow_edited=read.allow_edited)  # to say which targets there are
     if target is not None and symbol is not None and not blocked:
         pair = explain_pair(plan, target, symbol)
-        answer(answers, lines=pair.lines(), document=pair.to_dict())
+        answer(answers, lines=pair.lines(), document=pair.to_dict(), markdown=explanation_markdown(pair))
     else:
         found = survey(plan, target=target, symbol=symbol, blocked=blocked)
-        answer(answers, lines=found.lines(answers.limit), document=found.to_dict(answers.limit))
+        limit = answers.limit
+        page = survey_markdown(found, limit)
+        answer(answers, lines=found.lines(limit), document=found.to_dict(limit), markdown=page)
     return 0

@@ -1,9 +1,11 @@
 """Tables for people: Markdown in which any name is safe."""
 
+import re
 from collections.abc import Iterable, Sequence
 from unicodedata import category
 
 _LONGEST = 200
+_MARKUP = re.compile(r"[\\`*\[\]<>|~$&#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -21,7 +23,16 @@ def printable(text: str) -> str:
 
 
 def cell(value: object) -> str:
-    """Write a value as one table cell: no line breaks, no column separators, no markup from a name."""
+    r"""Write a value as one table cell: no line breaks, no column separators, no markup and no call from a name.
+
+    An underscore within a word is no markup and stays, so that plain names stay readable. A comment after ``@`` keeps a
+    page on a forge from calling somebody.
+
+    Examples
+    --------
+    >>> cell("y_up_5d"), cell("_a|b_"), cell("@all")
+    ('y_up_5d', '\\_a\\|b\\_', '@<!-- -->all')
+    """
     if value is None:
         return "–"
     if isinstance(value, float):
@@ -29,7 +40,7 @@ def cell(value: object) -> str:
     text = printable(" ".join(str(value).split()))
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}…"
-    return "".join(f"\\{c}" if c in "\\`*[]<>|" else c for c in text)
+    return _MARKUP.sub(r"\\\g<0>", text).replace("@", "@<!-- -->")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

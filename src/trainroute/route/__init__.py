@@ -5,6 +5,7 @@ from trainroute.records.routing_io import write_routing_plan
 from trainroute.route.compare import compare_routes
 from trainroute.route.decide import build_routing_plan, routes_of
 from trainroute.route.explain import Explanation, explain
+from trainroute.route.explain_markdown import explanation_markdown, survey_markdown
 from trainroute.route.flip import Flip
 from trainroute.route.outcomes import RuleOutcome
 from trainroute.route.route_changes import RouteChanges
@@ -19,8 +20,10 @@ __all__ = [
     "build_routing_plan",
     "compare_routes",
     "explain",
+    "explanation_markdown",
     "load_routing_plan",
     "routes_of",
     "survey",
+    "survey_markdown",
     "write_routing_plan",
 ]

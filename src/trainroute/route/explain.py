@@ -71,12 +71,12 @@ class Explanation:
             f"  trained: {' and '.join(self.trained) or 'nothing'}",
             *([] if self.not_trained is None else [f"  {self.not_trained}"]),
             "",
-            f"pooled side: {pooled.state.value}, {_score_line(pooled)}",
-            _on_symbol(own),
+            f"pooled side: {pooled.state.value}, {score_line(pooled)}",
+            pooled_on_symbol(own),
             *(f"  {reason}" for reason in pooled.reasons),
             *rule_lines(self.pooled_rules),
             "",
-            f"local side: {own.local_state.value}, {_score_line(own.scores)}",
+            f"local side: {own.local_state.value}, {score_line(own.scores)}",
             *rule_lines(self.local_rules),
             "",
             "between the two sides",
@@ -91,16 +91,24 @@ class Explanation:
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return plain | {"nearest_flip": msgspec.to_builtins(nearest)}
 
+    @property
+    def shown_flips(self) -> tuple[Flip, ...]:
+        """The nearest flips: of a metric, of a threshold, then of both kinds; the first of many."""
+        nearest = [flip for flip in (self.nearest_metric_flip, self.nearest_threshold_flip) if flip is not None]
+        return (*nearest, *(flip for flip in self.flips if flip not in nearest))[:_FLIPS_SHOWN]
+
+    @property
+    def more_flips(self) -> int:
+        """How many flips `shown_flips` leaves out."""
+        return len(self.flips) - len(self.shown_flips)
+
     def _flip_lines(self) -> list[str]:
         if not self.flips:
             return ["no single change gives another route"]
-        nearest = [flip for flip in (self.nearest_metric_flip, self.nearest_threshold_flip) if flip is not None]
-        others = [flip for flip in self.flips if flip not in nearest][: _FLIPS_SHOWN - len(nearest)]
-        more = len(self.flips) - len(nearest) - len(others)
         return [
             "nearest flip: what alone gives another route",
-            *(f"  {flip.line()}" for flip in (*nearest, *others)),
-            *([f"  … {more} more"] if more else []),
+            *(f"  {flip.line()}" for flip in self.shown_flips),
+            *([f"  … {self.more_flips} more"] if self.more_flips else []),
         ]
 
 
@@ -137,14 +145,16 @@ def explain(plan: RoutingPlan, target: str, symbol: str) -> Explanation:
     )
 
 
-def _score_line(side: CrossSectionalDecision | SymbolScores) -> str:
+def score_line(side: CrossSectionalDecision | SymbolScores) -> str:
+    """Write the scores of a side."""
     if side.score is None:
         return "not scored"
     interval = "no interval" if side.score_ci_low is None else f"[{side.score_ci_low:g}, {_number(side.score_ci_high)}]"
     return f"score {side.score:g} {interval}, shrunk {_number(side.score_shrunk)}, p_skill {_number(side.p_skill)}"
 
 
-def _on_symbol(own: SymbolDecision) -> str:
+def pooled_on_symbol(own: SymbolDecision) -> str:
+    """Write what is known of the pooled side on the rows of a symbol."""
     scores = own.scores
     return (
         f"pooled side for this symbol: {own.cs_state.value}, score {_number(scores.cs_score)}, "

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from trainroute.config.override import put
 from trainroute.config.schema import RoutingConfig
+from trainroute.records.differences import shown
 from trainroute.records.vocabulary import RouteState
 from trainroute.route.decide import routed
 from trainroute.route.facts import Facts, with_target
@@ -55,13 +56,17 @@ class Flip:
     relative: float | None
     route: RouteState
 
+    @property
+    def subject(self) -> str:
+        """What changes: ``metric local score`` or ``threshold routing.symbol.min_score``."""
+        return f"{self.kind} {self.name if self.side is None else f'{self.side} {self.name}'}"
+
     def line(self) -> str:
         """Write the flip as one line."""
         size = ""
         if self.change is not None:
             size = f" ({self.change:+.6g}" + ("" if self.relative is None else f", {self.relative:+.2%}") + ")"
-        name = self.name if self.side is None else f"{self.side} {self.name}"
-        return f"{self.kind} {name} {_shown(self.before)} → {_shown(self.after)}{size}: {self.route.value}"
+        return f"{self.subject} {shown(self.before)} → {shown(self.after)}{size}: {self.route.value}"
 
 
 def flips_of(facts: Facts, config: RoutingConfig, symbol: str) -> tuple[Flip, ...]:
@@ -111,10 +116,6 @@ def _flip(trial: Trial, route: str) -> Flip:
 def _size(flip: Flip) -> tuple[float, float, str]:
     relative = inf if flip.relative is None else abs(flip.relative)
     return relative, inf if flip.change is None else abs(flip.change), str(flip.after)
-
-
-def _shown(value: Value) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _metric_flips(

@@ -7,7 +7,7 @@ import polars as pl
 
 from trainroute.route.checks import Check, Level
 
-_TITLES = {
+TITLES = {
     Level.GATE: "must hold",
     Level.STRONG: "for STRONG",
     Level.WEAK_BUT_OK: "for WEAK_BUT_OK",
@@ -15,6 +15,7 @@ _TITLES = {
     Level.POOL: "for the pool to serve the symbol",
     Level.CHOICE: "where both sides are good (first: local wins; second, failed: pooled wins)",
 }
+"""What the rules of each level are for, in the order in which they apply."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def outcomes_of(frame: pl.DataFrame, checks: Sequence[Check]) -> tuple[RuleOutco
 def rule_lines(rules: Sequence[RuleOutcome]) -> list[str]:
     """Write rules as lines, each level below its title."""
     lines = []
-    for level, title in _TITLES.items():
+    for level, title in TITLES.items():
         of_level = [f"    {rule.line()}" for rule in rules if rule.level == level.value]
         lines += [f"  {title}:", *of_level] if of_level else []
     return lines

@@ -69,6 +69,20 @@ def test_explain_a_target_a_symbol_and_what_is_blocked(run: Path, program: Progr
     assert program("explain", "--output-dir", run, "--symbol", "nope").code == 2
 
 
+@pytest.mark.parametrize("asked", [["--target", "y", "--symbol", "A"], ["--target", "y"], ["--blocked"]])
+def test_explain_refuses_an_edited_plan_by_name(run: Path, program: Program, asked: list[str]) -> None:
+    path = run / "METRICS/routing_plan/routing_plan.json"
+    path.write_text(path.read_text().replace('"score_shrunk":0.56', '"score_shrunk":0.66'))
+    ended = program("explain", "--output-dir", run, *asked)
+    assert ended.code == 2
+    assert ended.error.startswith(f"{path}: its content does not match its content_sha256: edited")
+    assert "--allow-edited" in ended.error
+    allowed = program("explain", "--output-dir", run, *asked, "--allow-edited")
+    assert allowed.code == 0
+    assert "edited" in allowed.err
+    assert ("score: 0.66" in allowed.out) == ("--target" in asked)
+
+
 def test_explain_says_that_a_pool_without_teachers_is_not_trained(tmp_path: Path, program: Program) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("planning: {short_symbols_teach_pool: false}\n")
