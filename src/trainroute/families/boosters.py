@@ -98,12 +98,17 @@ class Rounds:
 
 
 def fit_lightgbm(
-    train: TrainingRows, validation: TrainingRows, parameters: Mapping[str, object], rounds: Rounds
+    train: TrainingRows,
+    validation: TrainingRows,
+    parameters: Mapping[str, object],
+    rounds: Rounds,
+    *,
+    weights: NDArray[np.float64] | None = None,
 ) -> "Booster":
-    """Fit on ``train`` until the loss on ``validation`` stops falling."""
+    """Fit on ``train``, each row with its weight, until the loss on ``validation`` stops falling."""
     import lightgbm  # noqa: PLC0415 - heavy library
 
-    data = _dataset(train, parameters)
+    data = _dataset(train, parameters, weights=weights)
     if len(validation) < MIN_VALIDATION_ROWS:
         return lightgbm.train(dict(parameters), data, num_boost_round=rounds.without_validation)
     booster = lightgbm.train(
@@ -116,11 +121,17 @@ def fit_lightgbm(
     return booster if booster.best_iteration <= 0 else _cut(booster, booster.best_iteration)
 
 
-def refit_lightgbm(rows: TrainingRows, parameters: Mapping[str, object], n_rounds: int) -> "Booster":
-    """Fit on all rows with a number of rounds that is known."""
+def refit_lightgbm(
+    rows: TrainingRows,
+    parameters: Mapping[str, object],
+    n_rounds: int,
+    *,
+    weights: NDArray[np.float64] | None = None,
+) -> "Booster":
+    """Fit on all rows, each with its weight, with a number of rounds that is known."""
     import lightgbm  # noqa: PLC0415 - heavy library
 
-    return lightgbm.train(dict(parameters), _dataset(rows, parameters), num_boost_round=n_rounds)
+    return lightgbm.train(dict(parameters), _dataset(rows, parameters, weights=weights), num_boost_round=n_rounds)
 
 
 def joined(first: TrainingRows, second: TrainingRows) -> TrainingRows:
@@ -146,11 +157,24 @@ def joined(first: TrainingRows, second: TrainingRows) -> TrainingRows:
     )
 
 
-def _dataset(rows: TrainingRows, parameters: Mapping[str, object], reference: "Dataset | None" = None) -> "Dataset":
+def _dataset(
+    rows: TrainingRows,
+    parameters: Mapping[str, object],
+    *,
+    reference: "Dataset | None" = None,
+    weights: NDArray[np.float64] | None = None,
+) -> "Dataset":
     from lightgbm import Dataset  # noqa: PLC0415 - heavy library
 
     # Names are left out: LightGBM refuses some characters in them, and the manifest keeps their order.
-    return Dataset(rows.features, label=rows.labels, params=dict(parameters), reference=reference, free_raw_data=True)
+    return Dataset(
+        rows.features,
+        label=rows.labels,
+        weight=weights,
+        params=dict(parameters),
+        reference=reference,
+        free_raw_data=True,
+    )
 
 
 def _cut(booster: "Booster", n_rounds: int) -> "Booster":

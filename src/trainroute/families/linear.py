@@ -68,13 +68,17 @@ def load_linear(path: Path, task: Task) -> LinearModel:
         )
 
 
-def fit_linear(rows: TrainingRows, *, context: FitContext, penalty: float) -> LinearModel:
+def fit_linear(
+    rows: TrainingRows, *, context: FitContext, penalty: float, weights: NDArray[np.float64] | None = None
+) -> LinearModel:
     """Fit by ridge or logistic regression.
 
     Parameters
     ----------
     penalty : float
         Weight of the squared coefficients per training row, on standardised features.
+    weights : ndarray of shape (n_rows,), optional
+        How much each row counts; 1 if left out.
     """
     import sklearn.linear_model  # noqa: F401, PLC0415 - the limit reaches only libraries that are loaded
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - heavy library
@@ -82,19 +86,25 @@ def fit_linear(rows: TrainingRows, *, context: FitContext, penalty: float) -> Li
     mean, scale = column_statistics(rows.features)
     with threadpool_limits(limits=context.threads):
         X = standardised(rows.features, mean, scale)
-        coefficients, intercept = _solve(X, rows.labels, penalty * len(rows), context)
+        total = float(len(rows) if weights is None else weights.sum())
+        coefficients, intercept = _solve(X, rows.labels, weights, penalty * total, context)
     return LinearModel(mean=mean, scale=scale, coefficients=coefficients, intercept=intercept, task=context.task)
 
 
 def _solve(
-    X: NDArray[np.float64], labels: NDArray[np.float32], penalty: float, context: FitContext
+    X: NDArray[np.float64],
+    labels: NDArray[np.float32],
+    weights: NDArray[np.float64] | None,
+    penalty: float,
+    context: FitContext,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     from sklearn.linear_model import LogisticRegression, Ridge  # noqa: PLC0415 - heavy library
 
     if context.task is Task.REGRESSION:
-        ridge = Ridge(alpha=penalty, solver="cholesky").fit(X, labels.astype(np.float64))
+        ridge = Ridge(alpha=penalty, solver="cholesky").fit(X, labels.astype(np.float64), weights)
         return ridge.coef_.reshape(-1, 1), np.array([ridge.intercept_], dtype=np.float64)
-    logistic = LogisticRegression(C=1.0 / penalty, max_iter=_MOST_ITERATIONS).fit(X, labels.astype(np.int64))
+    logistic = LogisticRegression(C=1.0 / penalty, max_iter=_MOST_ITERATIONS)
+    logistic.fit(X, labels.astype(np.int64), weights)
     return _per_class(logistic.coef_, logistic.intercept_, logistic.classes_, context)
 
 
