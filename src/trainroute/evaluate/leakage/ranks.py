@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 MIN_EVENTS = 30
 
@@ -24,6 +23,8 @@ class Ranked:
     @classmethod
     def of(cls, values: NDArray[np.float32]) -> "Ranked":
         """Rank each column of ``values``, NaN where missing."""
+        from scipy.stats import rankdata  # noqa: PLC0415 - slow to import, and most commands rank nothing
+
         known = ~np.isnan(values)
         count = np.maximum(known.sum(0), 1)
         ranks = rankdata(np.where(known, values, np.inf), axis=0) if len(values) else values
