@@ -126,10 +126,12 @@ def run_alone(plan: TrainingPlan, panel: Panel, config: Config, folder: Path) ->
             folder=job.job_id,
             family="LightGBM",
             features=panel.features,
+            siblings=(),
             hyperparameters=settings.hyperparameters,
             seed=0,
             threads=1,
             plan_id="benchmark",
+            inputs={},
         )
         for job in plan.jobs
     ]

@@ -13,7 +13,9 @@ TrainrouteError                   exit code 1
 │   └── StalePlanError            made from other data, candidates or config
 ├── EvidenceError                 nothing could be measured, so no plan can be written
 ├── MissingLibraryError           an optional library is not installed
+├── OutputInUseError              another process trains into the same output directory
 └── TrainingError                 a family could not be trained
+    └── DiskFullError             no space to write what was trained, or the ledger
 
 A message is one line: what, where (file, column, key, symbol), what was expected, what to do.
 """
@@ -97,6 +99,14 @@ class MissingLibraryError(TrainrouteError):
 
 class TrainingError(TrainrouteError):
     """A model family could not be trained on a job."""
+
+
+class DiskFullError(TrainingError):
+    """The disk is full, or a file reached the size that the system allows; the run cannot go on."""
+
+
+class OutputInUseError(TrainrouteError):
+    """Another process trains into the same output directory, or trains the same job."""
 
 
 def one_line(error: object, *, limit: int = 300) -> str:

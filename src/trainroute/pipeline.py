@@ -38,7 +38,7 @@ from trainroute.stages import (
     train_planned,
     train_without_plan,
 )
-from trainroute.train import mean_seconds
+from trainroute.train import mean_seconds, require_free
 
 __all__ = ["IntelligentTrainer", "RunResult", "route", "run", "train"]
 
@@ -62,6 +62,7 @@ def run(
     max_jobs: int | None = None,
     max_cost: float | None = None,
     cost_from_ledger: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Rank, select, measure, route, plan and train: the one command.
@@ -92,6 +93,8 @@ def run(
         Plan at most so many jobs, or core seconds of estimated cost: those of greatest value per cost.
     cost_from_ledger : bool
         Let ``max_cost`` count what each job × family took before, where the ledger knows it.
+    resume : bool
+        Keep each model of an earlier run that is whole and would come out the same.
     progress : Progress, optional
 
     Raises
@@ -114,6 +117,8 @@ def run(
     )
     require_unexpired(settings.routing.pins, utc_now())
     asked = families_asked_for(families, model_types, settings)
+    if not skip_training:
+        require_free(output_dir)
     budget = _budget(output_dir, max_jobs, max_cost, cost_from_ledger=cost_from_ledger)
     evidence, panel = measure(
         data_dir, settings, choice, output_dir=output_dir, force_refresh=force_refresh, progress=progress
@@ -130,7 +135,14 @@ def run(
     outcome = None
     if not skip_training:
         outcome = train_planned(
-            plan, panel, settings, data_dir=data_dir, output_dir=output_dir, families=asked, progress=progress
+            plan,
+            panel,
+            settings,
+            data_dir=data_dir,
+            output_dir=output_dir,
+            families=asked,
+            resume=resume,
+            progress=progress,
         )
     elif asked.not_built:
         LOGGER.warning("Not in this version, so not planned: %s", ", ".join(asked.not_built))
@@ -195,6 +207,7 @@ def train(
     no_training_plan: bool = False,
     allow_stale: bool = False,
     allow_edited: bool = False,
+    resume: bool = False,
     config: ConfigLike = None,
     progress: Progress | None = None,
 ) -> RunResult:
@@ -222,7 +235,7 @@ def train(
     allow_stale, allow_edited : bool
         Train by a plan too that was made from something else, or is not what was written; a warning says what is
         ignored.
-    config, progress
+    resume, config, progress
         As of `run`.
 
     Raises
@@ -260,6 +273,7 @@ def train(
             selector=selector,
             allow_stale=allow_stale,
             allow_edited=allow_edited,
+            resume=resume,
             progress=progress,
         )
         return RunResult(output_dir=output, plan=plan, outcome=outcome)
@@ -270,7 +284,7 @@ def train(
     asked = families_asked_for(families, model_types, settings)
     panel = load_panel(data_dir, settings.data, symbols=symbols, targets=targets, progress=progress or SilentProgress())
     plan, outcome = train_without_plan(
-        panel, settings, data_dir=data_dir, output_dir=output, families=asked, progress=progress
+        panel, settings, data_dir=data_dir, output_dir=output, families=asked, resume=resume, progress=progress
     )
     return RunResult(output_dir=output, plan=plan, outcome=outcome)
 
@@ -334,6 +348,7 @@ class IntelligentTrainer:
         model_types: str | None = None,
         force_refresh: bool = False,
         skip_training: bool = False,
+        resume: bool = False,
     ) -> RunResult:
         """Rank, select, measure, route, plan and train; parameters as of `run`.
 
@@ -359,6 +374,7 @@ class IntelligentTrainer:
             config=self.config,
             force_refresh=force_refresh,
             skip_training=skip_training,
+            resume=resume,
             progress=self.progress,
         )
         if result.outcome is not None and result.outcome.all_failed:

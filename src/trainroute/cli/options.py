@@ -151,6 +151,15 @@ class BudgetOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
+class ResumeOptions:
+    """Whether earlier models are kept."""
+
+    resume: Flag = False
+    """Keep each model of an earlier run that is whole and would come out the same; train the rest."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
 class RouteOptions(ProgramOptions, BudgetOptions, OutputOptions, FamilyOptions):
     """What `route` takes beside its table."""
 
@@ -158,7 +167,14 @@ class RouteOptions(ProgramOptions, BudgetOptions, OutputOptions, FamilyOptions):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(
-    ProgramOptions, ExecutorOptions, BudgetOptions, OutputOptions, FamilyOptions, SelectionOptions, DataOptions
+    ProgramOptions,
+    ExecutorOptions,
+    ResumeOptions,
+    BudgetOptions,
+    OutputOptions,
+    FamilyOptions,
+    SelectionOptions,
+    DataOptions,
 ):
     """What `run` takes; the help page lists the last base first."""
 
@@ -168,7 +184,16 @@ class RunOptions(
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions(ProgramOptions, ExecutorOptions, ReadOptions, PlanOptions, JobOptions, FamilyOptions, DataOptions):
+class TrainOptions(
+    ProgramOptions,
+    ExecutorOptions,
+    ResumeOptions,
+    ReadOptions,
+    PlanOptions,
+    JobOptions,
+    FamilyOptions,
+    DataOptions,
+):
     """What `train` takes; the help page lists the last base first."""
 
     no_training_plan: Flag = False

@@ -40,6 +40,7 @@ def run(*, options: RunOptions) -> int:
         max_jobs=options.max_jobs,
         max_cost=options.max_cost,
         cost_from_ledger=options.cost_from_ledger,
+        resume=options.resume,
         progress=terminal_progress(),
     )
     return closed(result)
@@ -65,6 +66,7 @@ def train(*, options: TrainOptions) -> int:
         no_training_plan=options.no_training_plan,
         allow_stale=options.allow_stale,
         allow_edited=options.allow_edited,
+        resume=options.resume,
         config=options.config,
         progress=terminal_progress(),
     )

@@ -100,13 +100,26 @@ class LeakageConfig(Section):
     """How to compute a feature again from what was known at a time: {feature: "module:function"}."""
 
 
-class FamilyConfig(Section):
-    """Resources, failure policy and hyperparameters of one family."""
+Failure = Literal["error", "time_limit", "memory_limit", "died"]
+"""The failures that another attempt may mend."""
+
+
+class ResourceConfig(Section):
+    """What one fit may use; what is not given is as for all families."""
 
     threads: PositiveInt | None = None
     memory_limit_mb: PositiveInt | None = None
     time_limit_minutes: Annotated[float, Field(gt=0.0)] | None = None
+
+
+class FamilyConfig(ResourceConfig):
+    """Resources, failure policy and hyperparameters of one family."""
+
+    from_priority: dict[int, ResourceConfig] = Field(default_factory=dict)
+    """Resources of jobs of at least a priority; the highest that a job reaches counts. E.g. {500: {threads: 4}}."""
     attempts: PositiveInt | None = None
+    retry_on: tuple[Failure, ...] | None = None
+    on_failure: Literal["skip", "stop"] | None = None
     hyperparameters: dict[str, float | int | str | bool | None] = Field(default_factory=dict)
 
 
@@ -115,9 +128,19 @@ class TrainingConfig(Section):
 
     workers: Count = 0
     """Worker processes of the CPU stage; 0 = one per core."""
+    workers_per_gpu: PositiveInt = 1
+    """Worker processes of the GPU stage that share one GPU."""
     threads_per_worker: PositiveInt = 1
+    """Threads of numeric libraries in a worker; those beside a GPU share all cores instead."""
+    memory_mb: Count = 0
+    """Memory limits of all fits that run at once, together; 0 = what the machine has free when a stage begins."""
     memory_limit_mb: PositiveInt = 4096
     time_limit_minutes: Annotated[float, Field(gt=0.0)] = 60.0
     attempts: PositiveInt = 2
+    """How often a fit is tried in all."""
+    retry_on: tuple[Failure, ...] = ("error", "died")
+    """The failures after which it is tried again; one that ran into a limit would do so again."""
+    on_failure: Literal["skip", "stop"] = "skip"
+    """After the last attempt: go on with all others, or let finish what runs and stop."""
     seed: Count = 0
     families: dict[str, FamilyConfig] = Field(default_factory=dict)

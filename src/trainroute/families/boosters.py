@@ -47,7 +47,8 @@ class LightGBMModel(FittedModel):
 
     def save(self, folder: Path) -> None:
         """Write the text model."""
-        self.booster.save_model(folder / self.file_name)
+        # Through Python, which notices a full disk.
+        (folder / self.file_name).write_text(self.booster.model_to_string(), encoding="utf-8", newline="\n")
 
 
 def load_lightgbm(folder: Path, file_name: str = "model.txt") -> LightGBMModel:

@@ -56,7 +56,8 @@ class XGBoostModel(FittedModel):
 
     def save(self, folder: Path) -> None:
         """Write the UBJSON model."""
-        self.booster.save_model(folder / _FILE)
+        # Through Python, which notices a full disk.
+        (folder / _FILE).write_bytes(self.booster.save_raw("ubj"))
 
 
 class XGBoost(Family):

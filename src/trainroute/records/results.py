@@ -6,8 +6,8 @@ from typing import Any
 from trainroute.records.plan import Record
 from trainroute.records.vocabulary import RouteState, Stage, Task, TrainingType
 
-TRAINING_REPORT_SCHEMA_VERSION = 1
-MODEL_MANIFEST_SCHEMA_VERSION = 1
+TRAINING_REPORT_SCHEMA_VERSION = 2
+MODEL_MANIFEST_SCHEMA_VERSION = 2
 
 
 class FamilyState(StrEnum):
@@ -21,12 +21,29 @@ class FamilyState(StrEnum):
     NOT_PLANNED = "not_planned"
 
 
+class FailureKind(StrEnum):
+    """How a fit failed."""
+
+    REFUSED = "refused"
+    """An error that trainroute raises on purpose, such as too few rows; another attempt would end the same."""
+    ERROR = "error"
+    TIME_LIMIT = "time_limit"
+    MEMORY_LIMIT = "memory_limit"
+    DIED = "died"
+    """Its worker process ended by itself, or was killed from outside."""
+    MISSING_LIBRARY = "missing_library"
+    DISK_FULL = "disk_full"
+    """Its model could not be written; the whole run stops."""
+
+
 class FamilyResult(Record, frozen=True, kw_only=True):
     """One job × family.
 
     ``score`` is the concordance on the final holdout in [0, 1] (0.5 = no skill), None where it cannot be measured;
-    ``expected_score`` is what routing expected of the job. ``seconds`` and ``peak_memory_bytes`` are of the last
-    attempt. ``artifact`` is relative to the output directory. ``reason`` says why there is no model, or no score.
+    ``scored_rows`` are the rows that it was measured on; ``expected_score`` is what routing expected of the job.
+    ``seconds`` and ``peak_memory_bytes`` are of the last attempt. ``artifact`` is relative to the output directory.
+    ``reason`` says why there is no model, or no score; ``failure`` is the kind of the last failure. ``resumed``: the
+    model of an earlier run was kept.
     """
 
     job_id: str
@@ -40,9 +57,12 @@ class FamilyResult(Record, frozen=True, kw_only=True):
     seconds: float | None = None
     peak_memory_bytes: int | None = None
     score: float | None = None
+    scored_rows: int | None = None
     expected_score: float | None = None
     artifact: str | None = None
     reason: str | None = None
+    failure: FailureKind | None = None
+    resumed: bool = False
 
 
 class SymbolScore(Record, frozen=True, kw_only=True):
@@ -83,7 +103,8 @@ class ModelManifest(Record, frozen=True, kw_only=True):
 
     ``features`` stand in the order of the model's columns; ``feature_set_id`` names the set, also one that was chosen
     at training time for a plan that names none. ``classes`` are the label values of its outputs, ascending.
-    Nothing in it depends on the time or the place of the run.
+    ``inputs`` are hashes of all that decided the model, by what it is; ``--resume`` keeps a model whose inputs are
+    those of today. Nothing in the manifest depends on the time or the place of the run.
     """
 
     schema_version: int
@@ -104,35 +125,70 @@ class ModelManifest(Record, frozen=True, kw_only=True):
     hyperparameters: dict[str, float | int | str | bool | None]
     details: dict[str, float | int | str]
     seed: int
+    inputs: dict[str, str]
     data_fingerprint: str
     versions: dict[str, str]
     files: dict[str, str]
 
 
 class FamilyCounts(Record, frozen=True, kw_only=True):
-    """How the planned jobs of one family ended, and what they took."""
+    """How the jobs of one family ended, and what they took.
 
-    done: int = 0
+    ``planned`` = ``executed`` (trained in this run) + ``resumed`` (a model of an earlier run was kept) + ``failed`` +
+    ``skipped`` (a library is not installed) + ``not_run`` (the run ended before them).
+    """
+
+    planned: int = 0
+    executed: int = 0
+    resumed: int = 0
     failed: int = 0
     skipped: int = 0
+    not_run: int = 0
     not_planned: int = 0
     seconds: float = 0.0
     peak_memory_bytes: int = 0
 
 
+class Interval(Record, frozen=True, kw_only=True):
+    """An estimate with the ends of its 95 % interval; these are None where there are too few targets for one."""
+
+    estimate: float
+    low: float | None = None
+    high: float | None = None
+
+
 class RouteSkill(Record, frozen=True, kw_only=True):
-    """What routing expected of the models of one route, and what they did on the holdout (means over models)."""
+    """What routing expected of the models of one route, and what they did on the holdout.
+
+    Means over models, weighted by ``scored_rows``. ``difference`` is realised minus expected. ``slope`` and
+    ``intercept`` are of the line *realised − 0.5 = intercept + slope × (expected − 0.5)*: 1 and 0 where routing expects
+    right; None where the expected scores do not differ. Intervals hold the models of one target for dependent.
+    """
 
     models: int
+    targets: int
     expected_score: float
     realised_score: float
+    difference: Interval
+    slope: Interval | None = None
+    intercept: Interval | None = None
+
+
+class FailureSummary(Record, frozen=True, kw_only=True):
+    """How many pairs ended in one kind of failure, the first of them, and what to do about it."""
+
+    pairs: int
+    example: str
+    advice: str
 
 
 class TrainingReport(Record, frozen=True, kw_only=True):
     """``globals/training_report.json``.
 
-    ``planned`` and ``executed`` count job × family; every one that was planned and not executed is in ``gaps`` as
-    ``job_id × family: reason``. ``left_over_models`` are folders of jobs that this plan does not have.
+    ``planned``, ``executed`` and ``resumed`` count job × family; every one that was planned and has no model is in
+    ``gaps`` as ``job_id × family: state: reason``. ``stopped`` says why the run ended early. ``routes`` has an entry
+    ``all`` where there are several. ``failures`` are by kind. ``trained_again`` are pairs that had a model which
+    ``--resume`` could not keep, and why. ``left_over_models`` are folders of jobs that this plan does not have.
     """
 
     schema_version: int
@@ -141,10 +197,14 @@ class TrainingReport(Record, frozen=True, kw_only=True):
     generated_at: str
     planned: int
     executed: int
+    resumed: int
     nothing_to_train: str | None
+    stopped: str | None
     families: dict[str, FamilyCounts]
     routes: dict[str, RouteSkill]
+    failures: dict[str, FailureSummary]
     gaps: tuple[str, ...]
+    trained_again: tuple[str, ...]
     families_not_built: tuple[str, ...]
     left_over_models: tuple[str, ...]
     results: tuple[FamilyResult, ...]

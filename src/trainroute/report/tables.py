@@ -99,13 +99,14 @@ def families_table(report: TrainingReport) -> Table:
     """One row per family: its jobs by how they ended, seconds, peak memory."""
     table = _table("Training: jobs per family")
     table.add_column("family")
-    for heading in ("done", "failed", "skipped", "not planned", "seconds", "peak MB"):
+    for heading in ("planned", "trained", "kept", "failed", "skipped", "not run", "not planned", "seconds", "peak MB"):
         table.add_column(heading, justify="right")
     for family, counts in report.families.items():
-        ended = (counts.done, counts.failed, counts.skipped, counts.not_planned)
+        ended = (counts.planned, counts.executed, counts.resumed, counts.failed)
+        rest = (counts.skipped, counts.not_run, counts.not_planned)
         table.add_row(
             family,
-            *(str(count or "·") for count in ended),
+            *(str(count or "·") for count in (*ended, *rest)),
             f"{counts.seconds:.1f}",
             f"{counts.peak_memory_bytes / _BYTES_PER_MB:.0f}",
         )
@@ -188,10 +189,14 @@ def _counts(plan: TrainingPlan, report: TrainingReport | None) -> list[str]:
         return [*lines, report.nothing_to_train]
     if report.families_not_built:
         lines.append(f"not in this version: {', '.join(report.families_not_built)}")
-    lines.append(f"{report.executed} of {report.planned} job × family trained")
+    kept = f", {report.resumed} kept from an earlier run" if report.resumed else ""
+    lines.append(f"{report.executed} of {report.planned} job × family trained{kept}")
     lines += report.gaps[:_MOST_GAPS_SHOWN]
     if len(report.gaps) > _MOST_GAPS_SHOWN:
         lines.append(f"and {len(report.gaps) - _MOST_GAPS_SHOWN} more, see the training report")
+    lines += [f"after {kind.replace('_', ' ')} ({f.pairs}): {f.advice}" for kind, f in report.failures.items()]
+    if report.stopped is not None:
+        lines.append(f"stopped: {report.stopped}; 'trainroute train --resume' goes on")
     return lines
 
 

@@ -33,6 +33,7 @@ def train_by_plan(
     output_dir: Path,
     families: FamilySelection | None,
     selector: Selector = EVERYTHING,
+    resume: bool = False,
     allow_stale: bool = False,
     allow_edited: bool = False,
     progress: Progress | None = None,
@@ -40,7 +41,7 @@ def train_by_plan(
     """Train the selected jobs of the plan in a directory, if it fits the settings, the data and what lies beside it.
 
     With ``allow_stale`` a plan that does not fit is trained by all the same, with ``allow_edited`` one that is not what
-    was written; warnings say what is ignored.
+    was written; warnings say what is ignored. ``resume`` as of `trainroute.train.train_plan`.
 
     Raises
     ------
@@ -56,6 +57,7 @@ def train_by_plan(
         output_dir=output_dir,
         families=families,
         selector=selector,
+        resume=resume,
         progress=progress,
     )
     return plan, outcome
@@ -82,6 +84,7 @@ def train_planned(
     output_dir: Path,
     families: FamilySelection | None,
     selector: Selector = EVERYTHING,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> TrainingOutcome:
     """Train the selected jobs of a plan, on a panel in memory or one with just what the jobs read.
@@ -96,7 +99,7 @@ def train_planned(
     planned = {job.target for job in plan.jobs}.intersection(asked)
     LOGGER.info("Training plan filter applied: %d → %d targets", len(asked), len(planned))
     if not selection.pending:
-        return train_nothing(plan, selection, output_dir=output_dir)
+        return train_nothing(plan, selection, output_dir=output_dir, alone=selector.jobs is None)
     if panel is None:
         panel = _panel_of(plan, config, data_dir, symbols=plan.metadata.symbols, progress=progress)
     if _unchecked(plan):
@@ -108,6 +111,7 @@ def train_planned(
         output_dir=output_dir,
         families=families,
         selector=selector,
+        resume=resume,
         progress=progress,
     )
 
@@ -140,6 +144,7 @@ def train_without_plan(
     families: FamilySelection,
     target_families: Mapping[str, Sequence[str]] | None = None,
     target_features: Mapping[str, Sequence[str]] | None = None,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> tuple[TrainingPlan, TrainingOutcome]:
     """Train one pooled job per target of a panel, on features that pass the leak checks.
@@ -152,6 +157,7 @@ def train_without_plan(
     families : FamilySelection
     target_families, target_features : mapping of str to sequence of str, optional
         For a target its own families, and the only features that it may use.
+    resume : bool
     progress : Progress, optional
     """
     safe = evaluate.safe_features(panel, config, data_dir=data_dir, progress=progress)
@@ -165,7 +171,9 @@ def train_without_plan(
         git_commit=git_commit(),
     )
     asked = replace(families, names=plan.metadata.model_families)
-    return plan, train_plan(plan, panel, config, output_dir=output_dir, families=asked, progress=progress)
+    return plan, train_plan(
+        plan, panel, config, output_dir=output_dir, families=asked, resume=resume, progress=progress
+    )
 
 
 def _narrowed(found: FeatureSet, wanted: Sequence[str] | None) -> FeatureSet:

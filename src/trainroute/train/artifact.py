@@ -3,7 +3,9 @@
 Written beside its place and renamed whole, so that a folder under ``models/`` is a complete model or is not there.
 """
 
+import errno
 import hashlib
+import os
 import platform
 import shutil
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from trainroute import __version__
-from trainroute.errors import PlanError, TrainingError
+from trainroute.errors import DiskFullError, PlanError, TrainingError
 from trainroute.families import FAMILIES, Family, FittedModel
 from trainroute.records.artifacts import read_json_artifact, write_json_artifact
 from trainroute.records.directories import replaced_directory
@@ -20,6 +22,8 @@ from trainroute.records.names import safe_name
 from trainroute.records.results import MODEL_MANIFEST_SCHEMA_VERSION, ModelManifest
 
 MANIFEST = "manifest.json"
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""No space, no quota, or a file of the size that the system allows at most (``ulimit -f``)."""
 
 
 def model_folder(models: Path, job_folder: str, family: str) -> Path:
@@ -32,6 +36,8 @@ def save_model(folder: Path, model: FittedModel, manifest: ModelManifest) -> Mod
 
     Raises
     ------
+    DiskFullError
+        If there is no space for it.
     TrainingError
         If the folder holds foreign files or cannot be written.
     """
@@ -41,7 +47,7 @@ def save_model(folder: Path, model: FittedModel, manifest: ModelManifest) -> Mod
             manifest = msgspec.structs.replace(manifest, files={name: _sha256(fresh / name) for name in model.files})
             write_json_artifact(fresh / MANIFEST, msgspec.to_builtins(manifest))
     except (PlanError, OSError) as error:
-        raise TrainingError(f"the model cannot be written: {error}") from None
+        raise unwritable("the model", error) from None
     return manifest
 
 
@@ -74,12 +80,24 @@ def load_model(folder: Path) -> tuple[FittedModel, ModelManifest]:
     TrainingError
         If the manifest or a file is missing, edited or broken.
     """
+    manifest = verified_manifest(folder)
+    return FAMILIES.get(manifest.family)().load(folder), manifest
+
+
+def verified_manifest(folder: Path) -> ModelManifest:
+    """Read the manifest of a model and check each of its files against it.
+
+    Raises
+    ------
+    TrainingError
+        As `load_model`.
+    """
     manifest = read_manifest(folder)
     for name, expected in manifest.files.items():
         path = folder / name
         if not path.is_file() or _sha256(path) != expected:
             raise TrainingError(f"{path}: missing, or not the file that training wrote; train the model again")
-    return FAMILIES.get(manifest.family)().load(folder), manifest
+    return manifest
 
 
 def discard_model_of_other_plan(folder: Path, plan_id: str) -> None:
@@ -97,6 +115,17 @@ def library_versions(family: type[Family]) -> dict[str, str]:
     modules = ("numpy", *family.requires)
     versions = {module: str(getattr(sys.modules.get(module), "__version__", "unknown")) for module in modules}
     return dict(sorted({"python": platform.python_version(), "trainroute": __version__, **versions}.items()))
+
+
+def unwritable(what: str, error: Exception) -> TrainingError:
+    """Return the error for something that cannot be written: one of its own for a full disk, which ends a run."""
+    cause = error.__context__ if isinstance(error, PlanError) else error
+    if isinstance(cause, OSError) and cause.errno in DISK_FULL:
+        where = f"{cause.filename}: " if cause.filename is not None else ""
+        return DiskFullError(
+            f"{where}{what} cannot be written: {os.strerror(cause.errno)}; free some space, then go on with --resume"
+        )
+    return TrainingError(f"{what} cannot be written: {error}")
 
 
 def _files_of(folder: Path) -> tuple[str, ...]:

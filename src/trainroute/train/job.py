@@ -25,7 +25,8 @@ _PREPROCESSING = {"dtype": "float32", "missing": "NaN", "scaling": "inside the m
 class JobTask(Record, frozen=True, kw_only=True):
     """One family of one job, with all that its run needs to know beside the panel.
 
-    ``folder`` is the name of the job's folder among the models, ``siblings`` are the other targets of the plan.
+    ``folder`` is the name of the job's folder among the models, ``siblings`` are the other targets of the plan,
+    ``inputs`` goes into the manifest as it is.
     """
 
     job: TrainingJob
@@ -37,12 +38,14 @@ class JobTask(Record, frozen=True, kw_only=True):
     seed: int
     threads: int
     plan_id: str
+    inputs: dict[str, str]
 
 
 class JobDone(Record, frozen=True, kw_only=True):
     """What a run of a job ended in: the score on the holdout, or why there is none, and where the model lies."""
 
     score: float | None
+    scored_rows: int
     unscored: str | None
     folder: str
 
@@ -88,7 +91,12 @@ def run_job(task: JobTask, store: PanelStore, models: Path) -> JobDone:
     manifest = _manifest(task, target, store, rows, scores, model)
     folder = model_folder(models, task.folder, family.name)
     save_model(folder, model, manifest)
-    return JobDone(score=scores.score, unscored=_why_unscored(scores), folder=str(folder.relative_to(models)))
+    return JobDone(
+        score=scores.score,
+        scored_rows=scores.rows,
+        unscored=why_unscored(scores),
+        folder=folder.relative_to(models).as_posix(),
+    )
 
 
 def _siblings(task: JobTask, store: PanelStore) -> tuple[Target, ...]:
@@ -129,13 +137,15 @@ def _manifest(
         hyperparameters=task.hyperparameters,
         details=dict(model.details),
         seed=task.seed,
+        inputs=task.inputs,
         data_fingerprint=store.index.fingerprint,
         versions=library_versions(family),
         files={},
     )
 
 
-def _why_unscored(scores: HoldoutScores) -> str | None:
+def why_unscored(scores: HoldoutScores) -> str | None:
+    """Say why a model has no score on the holdout, if it has none."""
     if scores.score is not None:
         return None
     if scores.rows == 0:

@@ -1,22 +1,24 @@
 """The ledger: what became of each job × family, in SQLite.
 
 Each change is one transaction in write-ahead mode, so that a killed run leaves a ledger that says what was done, what
-ran and what was still to come. Rows are kept per plan: those of another plan stay as history.
+ran and what was still to come, and many processes of one machine write it at once. Rows are kept per plan: those of
+another plan stay as history. Table ``holders`` says who trains now, see `trainroute.train.lock`.
 """
 
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from trainroute.errors import TrainingError, UsageError
+from trainroute.errors import DiskFullError, TrainingError, UsageError
 from trainroute.records.results import FamilyResult, FamilyState
 
-LEDGER_SCHEMA_VERSION = 1
+LEDGER_SCHEMA_VERSION = 2
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS results (
@@ -32,10 +34,29 @@ CREATE TABLE IF NOT EXISTS results (
     seconds REAL,
     peak_memory_bytes INTEGER,
     score REAL,
+    scored_rows INTEGER,
     expected_score REAL,
     artifact TEXT,
     reason TEXT,
+    failure TEXT,
+    resumed INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (plan_id, job_id, family)
+) WITHOUT ROWID
+"""
+_ADDED_IN_2 = (
+    "ALTER TABLE results ADD COLUMN scored_rows INTEGER",
+    "ALTER TABLE results ADD COLUMN failure TEXT",
+    "ALTER TABLE results ADD COLUMN resumed INTEGER NOT NULL DEFAULT 0",
+)
+_CREATE_HOLDERS = """
+CREATE TABLE IF NOT EXISTS holders (
+    job_id TEXT NOT NULL,
+    family TEXT NOT NULL,
+    host TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    process_started TEXT NOT NULL,
+    seen REAL NOT NULL,
+    PRIMARY KEY (job_id, family)
 ) WITHOUT ROWID
 """
 _COLUMNS = FamilyResult.__struct_fields__
@@ -51,6 +72,9 @@ _MEAN_SECONDS = (
     "SELECT job_id, family, avg(seconds) FROM results WHERE state = ? AND seconds IS NOT NULL GROUP BY job_id, family"
 )
 _WAIT_SECONDS = 30.0
+_RETRY_SECONDS = 0.02
+_PRIMARY = 0xFF
+"""SQLite's extended error codes hold the primary one in the last byte."""
 
 
 def seconds_taken(path: Path) -> dict[tuple[str, str], float]:
@@ -71,74 +95,146 @@ def seconds_taken(path: Path) -> dict[tuple[str, str], float]:
     return {(job_id, family): float(seconds) for job_id, family, seconds in rows}
 
 
+def open_database(path: Path) -> sqlite3.Connection:
+    """Open a ledger for writing, in write-ahead mode; create it, or bring it to this version.
+
+    A ledger of version 1 gets the columns that it lacks; what was in it stays, as history.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be opened for writing.
+    DiskFullError
+        If there is no space for it.
+    TrainingError
+        If the file is no ledger, or one of a later version.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+    except sqlite3.Error as error:
+        raise UsageError(f"{path}: cannot be opened for writing ({error}); choose another --output-dir") from None
+    try:
+        _prepare(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        if _no_space(error):
+            raise _unwritable(path, error) from None
+        raise TrainingError(f"{path}: cannot be used as the training ledger ({error}); move it away") from None
+    except TrainingError:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    _set_write_ahead(connection)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if connection.execute("PRAGMA user_version").fetchone()[0] == LEDGER_SCHEMA_VERSION:
+        return
+    with transaction(connection, path):
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found > LEDGER_SCHEMA_VERSION:
+            raise TrainingError(
+                f"{path}: a training ledger of version {found}; this version reads {LEDGER_SCHEMA_VERSION}, "
+                "move the file away"
+            )
+        for statement in (*(_ADDED_IN_2 if found == 1 else ()), _CREATE, _CREATE_HOLDERS):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {LEDGER_SCHEMA_VERSION}")
+
+
+def _set_write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn on write-ahead mode; several processes that create the file at once may be told that it is locked."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Do all that the block does, or nothing of it; no other process writes meanwhile.
+
+    Raises
+    ------
+    DiskFullError
+        If there is no space for it.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if connection.in_transaction:  # SQLite itself has rolled back where the disk is full
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if _no_space(error):
+            raise _unwritable(path, error) from None
+        raise
+
+
+def _no_space(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & _PRIMARY == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_WRITE
+
+
+def _unwritable(path: Path, error: sqlite3.Error) -> DiskFullError:
+    return DiskFullError(f"{path}: cannot be written ({error}); free some space, then go on with --resume")
+
+
 class Ledger:
     """The rows of one plan in ``training_ledger.sqlite``; use it as a context manager.
 
     Parameters
     ----------
     path : Path
-        The file; created if absent.
+        The file; created if absent, see `open_database`.
     plan_id : str
         Whose rows are read and written.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be opened for writing.
-    TrainingError
-        If the file is no ledger, or one of another version.
     """
 
     def __init__(self, path: Path, plan_id: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._plan_id = plan_id
-        try:
-            self._connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
-        except sqlite3.Error as error:
-            raise UsageError(f"{path}: cannot be opened for writing ({error}); choose another --output-dir") from None
-        try:
-            self._prepare(path)
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise TrainingError(f"{path}: cannot be used as the training ledger ({error}); move it away") from None
-        except TrainingError:
-            self._connection.close()
-            raise
-
-    def _prepare(self, path: Path) -> None:
-        found = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, LEDGER_SCHEMA_VERSION):
-            raise TrainingError(
-                f"{path}: a training ledger of version {found}; this version reads {LEDGER_SCHEMA_VERSION}, "
-                "move the file away"
-            )
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute(_CREATE)
-        self._connection.execute(f"PRAGMA user_version = {LEDGER_SCHEMA_VERSION}")
+        self._connection = open_database(path)
 
     def record(self, results: Iterable[FamilyResult]) -> None:
         """Write rows, all or none, in place of those of the same job × family."""
         rows = [(self._plan_id, *msgspec.structs.astuple(result)) for result in results]
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._connection, self._path):
             self._connection.executemany(_INSERT, rows)
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
 
-    def release_running(self) -> None:
-        """Set rows that are running back to pending, when a run ends before its time."""
-        self._connection.execute(
-            "UPDATE results SET state = ?, reason = 'interrupted' WHERE plan_id = ? AND state = ?",
-            (FamilyState.PENDING, self._plan_id, FamilyState.RUNNING),
-        )
+    def release(self, reason: str, pairs: Iterable[tuple[str, str]] | None = None) -> int:
+        """Set rows that are running back to pending, all or those of some pairs; return how many there were."""
+        update = "UPDATE results SET state = ?, reason = ? WHERE plan_id = ? AND state = ?"
+        values = (FamilyState.PENDING, reason, self._plan_id, FamilyState.RUNNING)
+        with transaction(self._connection, self._path):
+            if pairs is None:
+                return self._connection.execute(update, values).rowcount
+            of_pair = f"{update} AND job_id = ? AND family = ?"
+            return self._connection.executemany(of_pair, [(*values, *pair) for pair in pairs]).rowcount
 
     def results(self) -> tuple[FamilyResult, ...]:
         """Return the rows of the plan, sorted by job and family."""
         rows = self._connection.execute(_SELECT, (self._plan_id,)).fetchall()
-        return tuple(msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), FamilyResult) for row in rows)
+        return tuple(msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), FamilyResult, strict=False) for row in rows)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other process write the ledger while the block runs."""
+        with transaction(self._connection, self._path):
+            yield
 
     def close(self) -> None:
         """Close the file."""

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 _KILOBYTE = 1024
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 def own_bytes(process: int) -> int | None:
@@ -41,3 +42,37 @@ def peak_bytes() -> int | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * _KILOBYTE
+
+
+def available_bytes() -> int | None:
+    """Return the memory that this machine, or the container that this process lives in, has free.
+
+    None where the system does not tell.
+
+    References
+    ----------
+    .. [1] proc(5), ``MemAvailable``; Linux kernel documentation, "Control Group v2", ``memory.max``.
+    """
+    free = _free_on_machine()
+    limit, used = _number(_CONTROL_GROUP / "memory.max"), _number(_CONTROL_GROUP / "memory.current")
+    if free is None or limit is None or used is None:
+        return free
+    return min(free, max(0, limit - used))
+
+
+def _free_on_machine() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_bytes().splitlines():
+            if line.startswith(b"MemAvailable:"):
+                return int(line.split()[1]) * _KILOBYTE
+    except OSError:
+        pass
+    return None
+
+
+def _number(path: Path) -> int | None:
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None

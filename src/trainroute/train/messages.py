@@ -1,11 +1,11 @@
 """What the training process and its workers say to each other: one JSON object per line."""
 
-from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
 from trainroute.records.plan import Record
+from trainroute.records.results import FailureKind
 from trainroute.train.job import JobDone, JobTask
 
 
@@ -27,17 +27,6 @@ class WorkerSetup(Record, frozen=True, kw_only=True):
         return Path(self.models)
 
 
-class FailureKind(StrEnum):
-    """How a run of a task failed."""
-
-    REFUSED = "refused"
-    """An error that trainroute raises on purpose; another attempt would end the same."""
-    ERROR = "error"
-    TIME_LIMIT = "time limit"
-    MEMORY_LIMIT = "memory limit"
-    DIED = "died"
-
-
 class Failure(Record, frozen=True, kw_only=True):
     """Why a run of a task failed, in one line; ``traceback`` for those who ask."""
 
@@ -47,12 +36,16 @@ class Failure(Record, frozen=True, kw_only=True):
 
 
 class Reply(Record, frozen=True, kw_only=True):
-    """A worker's answer to one task: ``done`` or ``failure``, and what it took."""
+    """A worker's answer to one task: ``done`` or ``failure``, and what it took.
+
+    ``gpu_unused``: it was given a GPU, and its library computes on the CPU all the same.
+    """
 
     done: JobDone | None = None
     failure: Failure | None = None
     seconds: float
     peak_memory_bytes: int | None
+    gpu_unused: bool = False
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -19,10 +19,14 @@ from trainroute.records.results import (
     RouteSkill,
     TrainingReport,
 )
+from trainroute.train.advice import summarise_failures
 from trainroute.train.artifact import MANIFEST
+from trainroute.train.calibration import Expectation, route_skill
 from trainroute.train.report_text import report_text
 
 REPORT = "training_report"
+ALL_ROUTES = "all"
+_UNENDED = (FamilyState.PENDING, FamilyState.RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +75,7 @@ class TrainingOutcome:
 
     @property
     def exit_code(self) -> int:
-        """0 where no pair failed, else 1."""
+        """1 where a pair failed, else 0."""
         return 1 if self.failed else 0
 
 
@@ -80,23 +84,30 @@ def build_report(
     results: Sequence[FamilyResult],
     *,
     generated_at: str,
-    not_built: Sequence[str],
-    left_over: Sequence[str],
-    nothing: str | None,
+    not_built: Sequence[str] = (),
+    left_over: Sequence[str] = (),
+    nothing: str | None = None,
+    stopped: str | None = None,
+    trained_again: Sequence[str] = (),
 ) -> TrainingReport:
     """Count and compare; ``results`` stand in the order of the plan."""
     planned = [result for result in results if result.state is not FamilyState.NOT_PLANNED]
+    done = [result for result in planned if result.state is FamilyState.DONE]
     return TrainingReport(
         schema_version=TRAINING_REPORT_SCHEMA_VERSION,
         plan_id=plan.metadata.plan_id,
         run_id=plan.metadata.run_id,
         generated_at=generated_at,
         planned=len(planned),
-        executed=sum(result.state is FamilyState.DONE for result in planned),
+        executed=sum(not result.resumed for result in done),
+        resumed=sum(result.resumed for result in done),
         nothing_to_train=nothing,
+        stopped=stopped,
         families=_by_family(results),
         routes=_by_route(planned),
+        failures=summarise_failures(planned),
         gaps=tuple(_gap(result) for result in planned if result.state is not FamilyState.DONE),
+        trained_again=tuple(trained_again),
         families_not_built=tuple(not_built),
         left_over_models=tuple(left_over),
         results=tuple(results),
@@ -144,22 +155,28 @@ def _why_no_jobs(summary: TrainingPlanSummary) -> str:
 
 
 def _gap(result: FamilyResult) -> str:
-    return f"{result.job_id} × {result.family}: {result.state}: {result.reason}"
+    state = "not run" if result.state in _UNENDED else str(result.state)
+    reason = (result.reason or "").removeprefix("not run: ")
+    return f"{result.job_id} × {result.family}: {state}" + (f": {reason}" if reason else "")
 
 
 def _by_family(results: Iterable[FamilyResult]) -> dict[str, FamilyCounts]:
     groups: dict[str, list[FamilyResult]] = {}
     for result in results:
         groups.setdefault(result.family, []).append(result)
-    return {family: _family_counts(group) for family, group in groups.items()}
+    return {family: _family_counts(groups[family]) for family in two_stage_order(groups)}
 
 
 def _family_counts(group: Sequence[FamilyResult]) -> FamilyCounts:
     states = Counter(result.state for result in group)
+    resumed = sum(result.resumed for result in group)
     return FamilyCounts(
-        done=states[FamilyState.DONE],
+        planned=len(group) - states[FamilyState.NOT_PLANNED],
+        executed=states[FamilyState.DONE] - resumed,
+        resumed=resumed,
         failed=states[FamilyState.FAILED],
         skipped=states[FamilyState.SKIPPED],
+        not_run=sum(states[state] for state in _UNENDED),
         not_planned=states[FamilyState.NOT_PLANNED],
         seconds=round(sum(result.seconds or 0.0 for result in group), 3),
         peak_memory_bytes=max(result.peak_memory_bytes or 0 for result in group),
@@ -167,15 +184,12 @@ def _family_counts(group: Sequence[FamilyResult]) -> FamilyCounts:
 
 
 def _by_route(planned: Iterable[FamilyResult]) -> dict[str, RouteSkill]:
-    groups: dict[str, list[tuple[float, float]]] = {}
+    groups: dict[str, list[Expectation]] = {}
     for result in planned:
         if result.score is not None and result.expected_score is not None:
-            groups.setdefault(str(result.route), []).append((result.expected_score, result.score))
-    return {
-        route: RouteSkill(
-            models=len(pairs),
-            expected_score=sum(expected for expected, _ in pairs) / len(pairs),
-            realised_score=sum(realised for _, realised in pairs) / len(pairs),
-        )
-        for route, pairs in sorted(groups.items())
-    }
+            model = Expectation(result.expected_score, result.score, result.scored_rows or 0, result.target)
+            groups.setdefault(str(result.route), []).append(model)
+    found = {route: route_skill(models) for route, models in sorted(groups.items())}
+    if len(groups) > 1:
+        found[ALL_ROUTES] = route_skill([model for models in groups.values() for model in models])
+    return found

@@ -1,33 +1,44 @@
 """Train a plan.
 
 1. Choose the pairs job × family to run (`selection.py`), and check them against the panel and the config.
-2. Write the panel where all workers can map it (`store.py`).
-3. Run the CPU stage, then the GPU stage (`stages.py`): each pair through `job.py` in a worker process, each change
+2. Hold the output directory, or with ``--job`` the pairs alone (`lock.py`).
+3. With ``resume`` keep the models that would come out the same (`resume.py`).
+4. Write the panel where all workers can map it (`store.py`).
+5. Run the CPU stage, then the GPU stage (`stages.py`): each pair through `job.py` in a worker process, each change
    of state into the ledger (`ledger.py`).
-4. Compare what was planned with what ran (`outcome.py`) and write the report.
+6. Compare what was planned with what ran (`outcome.py`) and write the report.
 """
 
 import logging
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from trainroute.config import Config
-from trainroute.families import FamilySelection
+from trainroute.families import FAMILIES, FamilySelection, two_stage_order
 from trainroute.panel import Panel, walk_forward
 from trainroute.progress import Progress, SilentProgress
-from trainroute.records.names import folder_names
+from trainroute.provenance import utc_now
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.results import FamilyResult
 from trainroute.records.selectors import EVERYTHING, Selector
+from trainroute.records.vocabulary import Stage
+from trainroute.train.artifact import DISK_FULL, unwritable
 from trainroute.train.ledger import Ledger, seconds_taken
+from trainroute.train.lock import OutputLock, require_unused
 from trainroute.train.outcome import TrainingOutcome, build_report, left_over_models, nothing_reason, write_report
-from trainroute.train.selection import Selection, check_against_panel, job_features, select
+from trainroute.train.resume import MODELS, ToDo, left_to_do
+from trainroute.train.selection import Selection, check_against_panel, select
 from trainroute.train.settings import family_settings
-from trainroute.train.stages import MODELS, StageRun, run_stages
+from trainroute.train.stages import StageRun, run_stages
+from trainroute.train.stopping import stop_on_interrupt
 from trainroute.train.store import temporary_folder, write_store
+from trainroute.train.tasks import Pair, make_tasks, pair_of, training_rows
+from trainroute.train.workers import stage_workers
 
 _LOG = logging.getLogger("trainroute")
+_MOST_LINES = 20
 GLOBALS = "globals"
 LEDGER = "training_ledger.sqlite"
 
@@ -40,9 +51,12 @@ def train_plan(
     output_dir: Path,
     families: FamilySelection | Sequence[str] | None = None,
     selector: Selector = EVERYTHING,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> TrainingOutcome:
     """Train the jobs of a plan, exactly these.
+
+    The first Ctrl-C lets finish what runs, writes the report and raises KeyboardInterrupt; a second one stops at once.
 
     Parameters
     ----------
@@ -58,7 +72,10 @@ def train_plan(
         Train only these of the families that the plan assigns. A plain sequence means that the user has named them:
         then a library that is not installed is a failure, else such a family is skipped.
     selector : Selector, optional
-        Train only the jobs that it means. A pooled job still trains on its whole pool.
+        Train only the jobs that it means. A pooled job still trains on its whole pool. Where it names job ids, other
+        processes may train other jobs into the same directory at the same time.
+    resume : bool
+        Keep each model that is whole and would come out the same.
     progress : Progress, optional
 
     Raises
@@ -69,29 +86,65 @@ def train_plan(
         If the plan names a target, symbol or feature that the panel does not have.
     ConfigError
         If ``training.families`` of the config is wrong.
+    OutputInUseError
+        If another process trains into ``output_dir``, or the same job.
+    DiskFullError
+        If there is no space left for models or ledger.
     """
     selection = select(plan, families=families, selector=selector)
+    alone = selector.jobs is None
     if not selection.pending:
-        return train_nothing(plan, selection, output_dir=output_dir)
+        return train_nothing(plan, selection, output_dir=output_dir, alone=alone)
     check_against_panel(plan, selection.jobs, panel)
-    settings = family_settings(sorted({result.family for result in selection.pending}), config.training)
-    with _ledger(plan, selection, output_dir) as ledger, temporary_folder(output_dir / GLOBALS) as store:
-        _LOG.info("Using model families from training plan")
-        write_store(panel, walk_forward(panel, config), store)
-        run = StageRun(
-            plan_id=plan.metadata.plan_id,
-            jobs={job.job_id: job for job in selection.jobs},
-            folders=folder_names(job.job_id for job in plan.jobs),
-            features={job.job_id: job_features(plan, job, panel) for job in selection.jobs},
-            targets=tuple(sorted({job.target for job in plan.jobs})),
-            settings=settings,
-            config=config.training,
+    workers = {stage: stage_workers(stage, config.training) for stage in {r.stage for r in selection.pending}}
+    settings = family_settings(
+        sorted({result.family for result in selection.pending}),
+        config.training,
+        gpu_threads=workers[Stage.GPU].threads if Stage.GPU in workers else None,
+    )
+    tasks = make_tasks(plan, selection.pending, panel, config, settings)
+    with (
+        _named_disk(),
+        OutputLock(output_dir / GLOBALS / LEDGER, output_dir, None if alone else list(tasks)) as lock,
+        _ledger(plan, selection, output_dir) as ledger,
+        stop_on_interrupt() as stop,
+    ):
+        _recognise_killed(ledger, None if alone else list(tasks))
+        to_do = ToDo(pending=selection.pending)
+        if resume:
+            to_do = left_to_do(selection.pending, tasks, ledger.results(), output_dir)
+            ledger.record(to_do.kept)
+        ended: tuple[FamilyResult, ...] = ()
+        if to_do.pending:
+            with temporary_folder(output_dir / GLOBALS) as store:
+                _LOG.info("Using model families from training plan")
+                write_store(panel, walk_forward(panel, config), store)
+                run = StageRun(
+                    plan_id=plan.metadata.plan_id,
+                    tasks=tasks,
+                    rows=training_rows(tasks, panel),
+                    settings=settings,
+                    workers=workers,
+                    config=config.training,
+                    output_dir=output_dir,
+                    store=store,
+                    ledger=ledger,
+                    stop=stop,
+                    beat=lock.beat,
+                )
+                ended = run_stages(run, to_do.pending, progress or SilentProgress())
+        outcome = _conclude(
+            plan,
+            selection,
+            (*to_do.kept, *ended),
             output_dir=output_dir,
-            store=store,
-            ledger=ledger,
+            others=None if alone else ledger,
+            stopped=stop.reason,
+            trained_again=to_do.trained_again,
         )
-        ended = run_stages(run, selection.pending, progress or SilentProgress())
-    return _conclude(plan, selection, ended, output_dir)
+    if stop.interrupted:
+        raise KeyboardInterrupt
+    return outcome
 
 
 def mean_seconds(output_dir: Path) -> dict[tuple[str, str], float]:
@@ -99,7 +152,18 @@ def mean_seconds(output_dir: Path) -> dict[tuple[str, str], float]:
     return seconds_taken(output_dir / GLOBALS / LEDGER)
 
 
-def train_nothing(plan: TrainingPlan, selection: Selection, *, output_dir: Path) -> TrainingOutcome:
+def require_free(output_dir: Path) -> None:
+    """Check, before long work, that nobody trains into an output directory.
+
+    Raises
+    ------
+    OutputInUseError
+        If somebody does.
+    """
+    require_unused(output_dir / GLOBALS / LEDGER, output_dir)
+
+
+def train_nothing(plan: TrainingPlan, selection: Selection, *, output_dir: Path, alone: bool = True) -> TrainingOutcome:
     """Close a plan of which a selection leaves nothing to train: the ledger and the report say why; no data are read.
 
     Parameters
@@ -108,9 +172,27 @@ def train_nothing(plan: TrainingPlan, selection: Selection, *, output_dir: Path)
     selection : Selection
         One without pending pairs, see `select`.
     output_dir : Path
+    alone : bool
+        Whether no other process may train into the directory meanwhile; else the report is of all that the ledger has.
     """
-    _ledger(plan, selection, output_dir).close()
-    return _conclude(plan, selection, (), output_dir)
+    pairs = None if alone else [pair_of(result) for result in selection.closed]
+    with (
+        _named_disk(),
+        OutputLock(output_dir / GLOBALS / LEDGER, output_dir, pairs),
+        _ledger(plan, selection, output_dir) as ledger,
+    ):
+        return _conclude(plan, selection, (), output_dir=output_dir, others=None if alone else ledger)
+
+
+@contextmanager
+def _named_disk() -> Iterator[None]:
+    """Say of a full disk that it is full, whatever was being written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise unwritable("a file", error) from None
+        raise
 
 
 def _ledger(plan: TrainingPlan, selection: Selection, output_dir: Path) -> Ledger:
@@ -122,26 +204,49 @@ def _ledger(plan: TrainingPlan, selection: Selection, output_dir: Path) -> Ledge
     return ledger
 
 
+def _recognise_killed(ledger: Ledger, pairs: Sequence[Pair] | None) -> None:
+    """Set back what is still marked as running: whoever ran it is gone, or this process could not hold it now."""
+    found = ledger.release("its run was killed", pairs)
+    if found:
+        _LOG.info("%d of the ledger's models were being trained when an earlier run was killed", found)
+
+
 def _conclude(
-    plan: TrainingPlan, selection: Selection, ended: Sequence[FamilyResult], output_dir: Path
+    plan: TrainingPlan,
+    selection: Selection,
+    ended: Sequence[FamilyResult],
+    *,
+    output_dir: Path,
+    others: Ledger | None,
+    stopped: str | None = None,
+    trained_again: Sequence[str] = (),
 ) -> TrainingOutcome:
-    place = {job.job_id: number for number, job in enumerate(selection.jobs)}
-    results = sorted((*ended, *selection.closed), key=lambda result: place[result.job_id])
+    """Write the report; beside other processes (``others``: the ledger) it is of all that they have done so far."""
     nothing = None if selection.pending else nothing_reason(plan, selection.jobs, selection.closed)
     if nothing is not None:
         _LOG.info("%s", nothing)
-    report = build_report(
+    for line in trained_again[:_MOST_LINES]:
+        _LOG.info("trained again: %s", line)
+    report = partial(
+        build_report,
         plan,
-        results,
-        generated_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        generated_at=utc_now(),
         not_built=selection.not_built,
         left_over=left_over_models(output_dir / MODELS, plan),
-        nothing=nothing,
+        stopped=stopped,
+        trained_again=trained_again,
     )
-    path = write_report(report, output_dir / GLOBALS)
-    return TrainingOutcome(
-        report=report,
-        report_path=path,
-        ledger_path=output_dir / GLOBALS / LEDGER,
-        models_dir=output_dir / MODELS,
-    )
+    own = report(_in_order(plan, (*ended, *selection.closed)), nothing=nothing)
+    directory = output_dir / GLOBALS
+    if others is None:
+        path = write_report(own, directory)
+    else:
+        with others.alone():
+            path = write_report(report(_in_order(plan, others.results())), directory)
+    return TrainingOutcome(report=own, report_path=path, ledger_path=directory / LEDGER, models_dir=output_dir / MODELS)
+
+
+def _in_order(plan: TrainingPlan, results: Iterable[FamilyResult]) -> list[FamilyResult]:
+    place = {job.job_id: number for number, job in enumerate(plan.jobs)}
+    family = {name: number for number, name in enumerate(two_stage_order(FAMILIES.names()))}
+    return sorted(results, key=lambda result: (place[result.job_id], family[result.family]))

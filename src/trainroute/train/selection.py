@@ -14,7 +14,7 @@ from trainroute.errors import PlanError, bounded
 from trainroute.families import FAMILIES, FamilySelection, select_families, two_stage_order
 from trainroute.panel import Panel
 from trainroute.records.plan import TrainingJob, TrainingPlan
-from trainroute.records.results import FamilyResult, FamilyState
+from trainroute.records.results import FailureKind, FamilyResult, FamilyState
 from trainroute.records.selectors import EVERYTHING, Selector, select_jobs, served_symbols
 from trainroute.train.rows import training_symbols
 
@@ -135,6 +135,8 @@ def _pairs(
             yield _closed(result, FamilyState.NOT_PLANNED, _why_not_planned(job, name))
         elif missing := missing_libraries(name):
             state = FamilyState.FAILED if asked is not None and asked.by_name else FamilyState.SKIPPED
+            kind = FailureKind.MISSING_LIBRARY if state is FamilyState.FAILED else None
+            result = msgspec.structs.replace(result, failure=kind)
             yield _closed(result, state, f"{', '.join(missing)} is not installed; {family.install_hint()}")
         else:
             yield result

@@ -1,12 +1,12 @@
-"""What the config says about one family: resources, limits, attempts, hyperparameters."""
+"""What the config says about one family: resources by priority, limits, what follows a failure, hyperparameters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trainroute.config.schema import FamilyConfig, TrainingConfig
+from trainroute.config.schema import FamilyConfig, ResourceConfig, TrainingConfig
 from trainroute.errors import ConfigError, UnknownNameError
 from trainroute.families import FAMILIES, GROUPS, Hyperparameter
-from trainroute.parallel import available_cores
+from trainroute.records.results import FailureKind
 from trainroute.records.vocabulary import Stage
 
 _BYTES_PER_MB = 1 << 20
@@ -24,15 +24,40 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True)
 class FamilySettings:
-    """The settings of one family, defaults filled in."""
+    """The settings of one family, defaults filled in.
+
+    Attributes
+    ----------
+    resources : Resources
+        Of a job whose priority reaches none of ``from_priority``.
+    from_priority : mapping of int to Resources
+    attempts : int
+    retry_on : frozenset of FailureKind
+        Failures after which it is tried again, while attempts are left.
+    stops_run : bool
+        Whether its failure ends the run.
+    hyperparameters : dict
+    """
 
     resources: Resources
+    from_priority: Mapping[int, Resources]
     attempts: int
+    retry_on: frozenset[FailureKind]
+    stops_run: bool
     hyperparameters: dict[str, Hyperparameter]
 
+    def resources_at(self, priority: int) -> Resources:
+        """Return the resources of a job of this priority."""
+        reached = [least for least in self.from_priority if priority >= least]
+        return self.from_priority[max(reached)] if reached else self.resources
 
-def family_settings(families: Sequence[str], config: TrainingConfig) -> dict[str, FamilySettings]:
+
+def family_settings(
+    families: Sequence[str], config: TrainingConfig, *, gpu_threads: int | None = None
+) -> dict[str, FamilySettings]:
     """Return the settings of each family.
+
+    ``gpu_threads`` are the threads of a worker of the GPU stage, where the config gives a family none.
 
     Raises
     ------
@@ -40,7 +65,12 @@ def family_settings(families: Sequence[str], config: TrainingConfig) -> dict[str
         If ``training.families`` names a family that does not exist, names one twice, or a hyperparameter is wrong.
     """
     own = _by_family(config)
-    return {name: _settings(name, own.get(name.casefold(), FamilyConfig()), config) for name in families}
+    found = {}
+    for name in families:
+        given = gpu_threads if FAMILIES.get(name).stage is Stage.GPU else None
+        threads = given or config.threads_per_worker
+        found[name] = _settings(name, own.get(name.casefold(), FamilyConfig()), config, threads)
+    return found
 
 
 def _by_family(config: TrainingConfig) -> dict[str, FamilyConfig]:
@@ -55,18 +85,27 @@ def _by_family(config: TrainingConfig) -> dict[str, FamilyConfig]:
     return found
 
 
-def stage_threads(stage: Stage, config: TrainingConfig) -> int:
-    """Return the threads of one worker: as configured on the CPU; all cores beside a GPU, where one worker runs."""
-    return available_cores() if stage is Stage.GPU else config.threads_per_worker
-
-
-def _settings(name: str, own: FamilyConfig, config: TrainingConfig) -> FamilySettings:
+def _settings(name: str, own: FamilyConfig, config: TrainingConfig, threads: int) -> FamilySettings:
+    common = Resources(
+        threads=threads,
+        memory_bytes=config.memory_limit_mb * _BYTES_PER_MB,
+        seconds=config.time_limit_minutes * _SECONDS_PER_MINUTE,
+    )
+    resources = _changed(common, own)
     return FamilySettings(
-        resources=Resources(
-            threads=own.threads or stage_threads(FAMILIES.get(name).stage, config),
-            memory_bytes=(own.memory_limit_mb or config.memory_limit_mb) * _BYTES_PER_MB,
-            seconds=(own.time_limit_minutes or config.time_limit_minutes) * _SECONDS_PER_MINUTE,
-        ),
+        resources=resources,
+        from_priority={least: _changed(resources, change) for least, change in own.from_priority.items()},
         attempts=own.attempts or config.attempts,
+        retry_on=frozenset(map(FailureKind, config.retry_on if own.retry_on is None else own.retry_on)),
+        stops_run=(own.on_failure or config.on_failure) == "stop",
         hyperparameters=FAMILIES.get(name).resolve(own.hyperparameters),
+    )
+
+
+def _changed(resources: Resources, change: ResourceConfig) -> Resources:
+    limit, minutes = change.memory_limit_mb, change.time_limit_minutes
+    return Resources(
+        threads=change.threads or resources.threads,
+        memory_bytes=resources.memory_bytes if limit is None else limit * _BYTES_PER_MB,
+        seconds=resources.seconds if minutes is None else minutes * _SECONDS_PER_MINUTE,
     )

@@ -16,10 +16,13 @@ from typing import BinaryIO
 
 import msgspec
 
-from trainroute.errors import TrainrouteError, one_line
+from trainroute.errors import DiskFullError, MissingLibraryError, TrainrouteError, one_line
+from trainroute.records.results import FailureKind
+from trainroute.train.artifact import DISK_FULL
+from trainroute.train.devices import VISIBLE
 from trainroute.train.job import JobTask, run_job
 from trainroute.train.memory import peak_bytes, reset_peak
-from trainroute.train.messages import Failure, FailureKind, Reply, WorkerSetup, decode_task, encode_line
+from trainroute.train.messages import Failure, Reply, WorkerSetup, decode_task, encode_line
 from trainroute.train.store import PanelStore
 
 _LONGEST_REASON = 400
@@ -58,11 +61,32 @@ def _run(task: JobTask, store: PanelStore, setup: WorkerSetup) -> Reply:
     try:
         with _threads(task.threads, setup.threads):
             done = run_job(task, store, setup.models_folder)
-    except TrainrouteError as error:
-        failure = Failure(kind=FailureKind.REFUSED, reason=str(error))
     except Exception as error:  # noqa: BLE001 - the job runner's boundary: one family must not end the run
-        failure = Failure(kind=FailureKind.ERROR, reason=_named(error), traceback=traceback.format_exc())
-    return Reply(done=done, failure=failure, seconds=time.perf_counter() - started, peak_memory_bytes=peak_bytes())
+        failure = _failure(error)
+    return Reply(
+        done=done,
+        failure=failure,
+        seconds=time.perf_counter() - started,
+        peak_memory_bytes=peak_bytes(),
+        gpu_unused=_gpu_unused(),
+    )
+
+
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, DiskFullError) or (isinstance(error, OSError) and error.errno in DISK_FULL):
+        return Failure(kind=FailureKind.DISK_FULL, reason=str(error))
+    if isinstance(error, MissingLibraryError):
+        return Failure(kind=FailureKind.MISSING_LIBRARY, reason=str(error))
+    if isinstance(error, TrainrouteError):
+        return Failure(kind=FailureKind.REFUSED, reason=str(error))
+    kind = FailureKind.MISSING_LIBRARY if isinstance(error, ImportError) else FailureKind.ERROR
+    return Failure(kind=kind, reason=_named(error), traceback=traceback.format_exc())
+
+
+def _gpu_unused() -> bool:
+    """Whether this process was given a GPU that the PyTorch in it cannot use."""
+    torch = sys.modules.get("torch")
+    return bool(os.environ.get(VISIBLE)) and torch is not None and not torch.cuda.is_available()
 
 
 def _threads(wanted: int, started_with: int) -> contextlib.AbstractContextManager[object]:

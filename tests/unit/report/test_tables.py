@@ -9,7 +9,7 @@ from trainroute.records.plan import (
     TrainingPlanMetadata,
     TrainingPlanSummary,
 )
-from trainroute.records.results import FamilyCounts, RouteSkill, TrainingReport
+from trainroute.records.results import FailureSummary, FamilyCounts, Interval, RouteSkill, TrainingReport
 from trainroute.records.vocabulary import RouteState, TrainingType
 from trainroute.report.tables import print_lines, print_plan, print_summary
 
@@ -60,16 +60,26 @@ def _plan(n_jobs: int) -> TrainingPlan:
 
 def _report(**given: object) -> TrainingReport:
     fields: dict[str, object] = {
-        "schema_version": 1,
+        "schema_version": 2,
         "plan_id": "0123abcd",
         "run_id": "run",
         "generated_at": "",
         "planned": 4,
         "executed": 3,
+        "resumed": 0,
         "nothing_to_train": None,
-        "families": {"LightGBM": FamilyCounts(done=3, failed=1, seconds=12.34, peak_memory_bytes=300 << 20)},
-        "routes": {"ROUTE_BOTH": RouteSkill(models=3, expected_score=0.61, realised_score=0.587)},
+        "stopped": None,
+        "families": {
+            "LightGBM": FamilyCounts(planned=4, executed=3, failed=1, seconds=12.34, peak_memory_bytes=300 << 20)
+        },
+        "routes": {
+            "ROUTE_BOTH": RouteSkill(
+                models=3, targets=1, expected_score=0.61, realised_score=0.587, difference=Interval(estimate=-0.023)
+            )
+        },
+        "failures": {"error": FailureSummary(pairs=1, example="sym_a × LightGBM: too hot", advice="cool it")},
         "gaps": ("sym_a × LightGBM: failed: too hot",),
+        "trained_again": (),
         "families_not_built": (),
         "left_over_models": (),
         "results": (),
@@ -86,11 +96,11 @@ def _printed(capsys: pytest.CaptureFixture[str], **given: object) -> str:
 def test_summary_counts_names_gaps_and_says_where_files_are(capsys: pytest.CaptureFixture[str]) -> None:
     out = _printed(capsys, report=_report(), files={"models": Path("results/models"), "ledger": Path("results/l")})
     rows = [line.split() for line in out.splitlines()]
-    assert ["LightGBM", "3", "1", "·", "·", "12.3", "300"] in rows
+    assert ["LightGBM", "4", "3", "·", "1", "·", "·", "·", "12.3", "300"] in rows
     assert ["ROUTE_BOTH", "3", "0.610", "0.587"] in rows
     assert "2 jobs planned: 0 pooled, 2 local" in out
     assert "3 of 4 job × family trained" in out
-    assert "sym_a × LightGBM: failed: too hot" in out
+    assert "sym_a × LightGBM: failed: too hot\nafter error (1): cool it\n" in out
     assert "models  results/models\nledger  results/l" in out
 
 
@@ -106,6 +116,8 @@ def test_only_the_first_gaps_are_listed(capsys: pytest.CaptureFixture[str]) -> N
         (None, "not trained; 'trainroute train' trains by this plan"),
         (_report(nothing_to_train="nothing to train: 3 of 3 blocked"), "nothing to train: 3 of 3 blocked"),
         (_report(families_not_built=("GAN", "VAE")), "not in this version: GAN, VAE"),
+        (_report(executed=1, resumed=2), "1 of 4 job × family trained, 2 kept from an earlier run"),
+        (_report(stopped="interrupted"), "stopped: interrupted; 'trainroute train --resume' goes on"),
     ],
 )
 def test_summary_says_what_was_not_done(

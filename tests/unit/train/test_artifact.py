@@ -37,6 +37,7 @@ def train(store: PanelStore, tmp_path: Path) -> Callable[..., Path]:
             seed=0,
             threads=1,
             plan_id=plan_id,
+            inputs={},
         )
         done = run_job(task, store, tmp_path / "models")
         return tmp_path / "models" / done.folder
@@ -108,7 +109,7 @@ def test_a_manifest_of_another_version_is_refused(
     folder = train(make_job("y_binary", "S1"))
     content = read_json_artifact(folder / "manifest.json")
     write_json_artifact(folder / "manifest.json", {**content, "schema_version": 99})
-    with pytest.raises(TrainingError, match="schema_version 99; this version reads 1"):
+    with pytest.raises(TrainingError, match="schema_version 99; this version reads 2"):
         read_manifest(folder)
     write_json_artifact(folder / "manifest.json", {**content, "surprise": 1})
     with pytest.raises(TrainingError, match="not a model of trainroute"):

@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from trainroute.errors import TrainingError
-from trainroute.records.results import FamilyResult, FamilyState
+from trainroute.records.results import FailureKind, FamilyResult, FamilyState
 from trainroute.records.vocabulary import RouteState, Stage
 from trainroute.train.ledger import Ledger
 
@@ -32,8 +32,11 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
         peak_memory_bytes=1 << 40,
         score=0.61,
         expected_score=0.6,
+        scored_rows=120,
         artifact="models/cs_y/XGBoost",
         reason="note",
+        failure=FailureKind.DIED,
+        resumed=True,
     )
     with Ledger(tmp_path / "ledger.sqlite", "plan") as ledger:
         ledger.record([full, _result()])
@@ -65,7 +68,7 @@ def test_rows_are_written_all_or_none(tmp_path: Path) -> None:
 def test_what_ran_when_a_run_ended_is_pending_again(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.sqlite", "plan") as ledger:
         ledger.record([_result(state=FamilyState.RUNNING, attempts=1), _result("cs_z", state=FamilyState.DONE)])
-        ledger.release_running()
+        assert ledger.release("interrupted") == 1
         assert [(row.state, row.reason) for row in ledger.results()] == [
             (FamilyState.PENDING, "interrupted"),
             (FamilyState.DONE, None),
@@ -95,5 +98,5 @@ def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 9")
     connection.close()
-    with pytest.raises(TrainingError, match="ledger of version 9; this version reads 1"):
+    with pytest.raises(TrainingError, match="ledger of version 9; this version reads 2"):
         Ledger(path, "plan")

@@ -84,8 +84,8 @@ def test_unknown_names_are_refused(make_plan: MakePlan, make_job: MakeJob) -> No
         _select(plan, targets=["y_binry"])
     with pytest.raises(UnknownNameError, match="unknown symbol of this plan 'AAPL'"):
         _select(plan, symbols=["AAPL"])
-    with pytest.raises(UsageError, match="'LSTM' is not in this version"):
-        _select(plan, families=["LSTM"])
+    with pytest.raises(UsageError, match="unknown model family 'LightGMB'; did you mean 'LightGBM'"):
+        _select(plan, families=["LightGMB"])
     with pytest.raises(UnknownNameError, match="unknown model family 'Oracle'"):
         _select(make_plan(make_job(families=("Oracle",))))
 

@@ -119,17 +119,24 @@ def test_the_report_compares_planned_with_executed_and_expected_with_realised(
     report = outcome.report
     assert read_json_artifact(folder / "globals/training_report.json")["plan_id"] == report.plan_id
     assert (report.planned, report.executed, report.gaps) == (5, 5, ())
-    assert report.families["LightGBM"].done == 2
+    assert report.families["LightGBM"].planned == report.families["LightGBM"].executed == 2
     assert report.families["LightGBM"].not_planned == 1
     pooled = report.routes["ROUTE_CROSS_SECTIONAL"]
     scores = [r.score for r in outcome.results if r.job_id == "cs_y_binary" and r.score is not None]
-    assert (pooled.models, pooled.expected_score) == (3, pytest.approx(0.7))
-    assert pooled.realised_score == pytest.approx(sum(scores) / 3)
+    assert (pooled.models, pooled.targets, pooled.expected_score) == (3, 1, pytest.approx(0.7))
+    assert pooled.realised_score == pytest.approx(sum(scores) / 3), "all were scored on the same rows"
+    assert pooled.difference.estimate == pytest.approx(pooled.realised_score - 0.7)
+    assert (pooled.difference.low, pooled.slope) == (None, None), "one target, one expected score"
     assert report.routes["ROUTE_SYMBOL_SPECIFIC"].models == 1, "the other local job expects nothing"
     assert report.families_not_built == ("LSTM",)
     assert report.left_over_models == ("cs_y_gone",)
     text = (folder / "globals/training_report.md").read_text()
-    for part in ("5 of 5 planned models were trained", "| ROUTE_CROSS_SECTIONAL | 3 | 0.7000 |", "cs_y_gone", "LSTM"):
+    for part in (
+        "5 of 5 planned models were trained",
+        "| ROUTE_CROSS_SECTIONAL | 3 | 1 | 0.7000 |",
+        "cs_y_gone",
+        "LSTM",
+    ):
         assert part in text
 
 

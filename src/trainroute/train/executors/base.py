@@ -1,7 +1,7 @@
 """What every executor does: take work items, run them somewhere, say when each starts and how it ends."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -13,11 +13,15 @@ from trainroute.train.settings import Resources
 
 @dataclass(frozen=True, kw_only=True)
 class WorkItem:
-    """A task, its place in the order (smaller first), what it may use, and which attempt this is."""
+    """A task, its place in the order (smaller first), what it may use, and which attempt this is.
 
-    order: tuple[int, ...]
+    ``library``: the GPU library that it computes with; a process that has served one never serves another.
+    """
+
+    order: tuple[float, ...]
     task: JobTask
     resources: Resources
+    library: str | None = None
     attempt: int = 1
 
 
@@ -47,8 +51,11 @@ class Executor(ABC):
         """Add an item; also allowed while `events` is read."""
 
     @abstractmethod
-    def events(self) -> Iterator[Event]:
-        """Yield what happens, until nothing is left to run. An item starts after its `Started` was taken."""
+    def events(self, stopping: Callable[[], bool]) -> Iterator[Event]:
+        """Yield what happens, until nothing is left to run. An item starts after its `Started` was taken.
+
+        Asked often, ``stopping`` says that no further item may start.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -1,15 +1,18 @@
 """Worker processes on this machine.
 
-1. Items wait in their order. The first one starts as soon as a worker and its threads are free; none overtakes it.
-2. A worker is started when it is first needed, and replaced when it has died or was stopped.
+1. Items wait in their order. The first one starts as soon as a worker, its threads and the memory of its limit are
+   free; none overtakes it. One that could never fit runs alone.
+2. A worker is started when it is first needed, and replaced when it has died or was stopped, keeps much memory, or has
+   served another GPU library.
 3. Several times a second each running item is held against its time and memory limit; one beyond it is stopped.
 """
 
 import heapq
 import itertools
+import logging
 import queue
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from trainroute.train.executors.base import Event, Executor, Finished, Started, WorkItem
@@ -17,6 +20,8 @@ from trainroute.train.executors.process import Answer, WorkerProcess
 from trainroute.train.messages import WorkerSetup
 
 _LOOK_EVERY_SECONDS = 0.05
+_BYTES_PER_MB = 1 << 20
+_LOG = logging.getLogger("trainroute")
 
 
 class LocalExecutor(Executor):
@@ -29,19 +34,29 @@ class LocalExecutor(Executor):
         One per worker: variables on top of this process's own, such as the GPU that it may see.
     threads : int
         Threads of all running items together. An item that wants more gets all of them.
+    memory_bytes : int, optional
+        What the memory limits of all running items may add up to.
     logs : Path
         Folder for the workers' standard error while they run.
     """
 
     def __init__(
-        self, setup: WorkerSetup, *, environments: Sequence[Mapping[str, str]], threads: int, logs: Path
+        self,
+        setup: WorkerSetup,
+        *,
+        environments: Sequence[Mapping[str, str]],
+        threads: int,
+        memory_bytes: int | None,
+        logs: Path,
     ) -> None:
         self._setup = setup
+        self._memory_bytes = memory_bytes
+        self._memory_is_short = False
         self._threads = threads
         self._logs = logs
         self._places: dict[int, WorkerProcess | None] = dict.fromkeys(range(len(environments)))
         self._environments = environments
-        self._waiting: list[tuple[tuple[int, ...], int, WorkItem]] = []
+        self._waiting: list[tuple[tuple[float, ...], int, WorkItem]] = []
         self._counter = itertools.count()
         self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._looked = time.monotonic()
@@ -50,9 +65,11 @@ class LocalExecutor(Executor):
         """Add an item."""
         heapq.heappush(self._waiting, (item.order, next(self._counter), item))
 
-    def events(self) -> Iterator[Event]:
+    def events(self, stopping: Callable[[], bool]) -> Iterator[Event]:
         """Yield what happens until nothing is left to run."""
         while self._waiting or self._busy():
+            if stopping():
+                self._waiting.clear()
             yield from self._start_what_fits()
             yield from self._take_answer()
             if time.monotonic() - self._looked >= _LOOK_EVERY_SECONDS:
@@ -71,21 +88,35 @@ class LocalExecutor(Executor):
 
     def _start_what_fits(self) -> Iterator[Event]:
         while self._waiting and len(busy := self._busy()) < len(self._places):
-            in_use = sum(self._threads_of(worker.item) for worker in busy if worker.item is not None)
-            if busy and in_use + self._threads_of(self._waiting[0][-1]) > self._threads:
+            if busy and not self._fits(self._waiting[0][-1], [worker.item for worker in busy if worker.item]):
                 return
             item = heapq.heappop(self._waiting)[-1]
             yield Started(item)
             self._worker_for(item).start(item)
 
+    def _fits(self, item: WorkItem, running: Sequence[WorkItem]) -> bool:
+        if sum(self._threads_of(each) for each in (item, *running)) > self._threads:
+            return False
+        limits = sum(each.resources.memory_bytes for each in (item, *running))
+        if self._memory_bytes is None or limits <= self._memory_bytes:
+            return True
+        if not self._memory_is_short:
+            self._memory_is_short = True
+            _LOG.info(
+                "Fits wait for memory: their limits may add up to %d MB; with a lower memory_limit_mb more run at once",
+                self._memory_bytes // _BYTES_PER_MB,
+            )
+        return False
+
     def _threads_of(self, item: WorkItem) -> int:
         return min(item.resources.threads, self._threads)
 
     def _worker_for(self, item: WorkItem) -> WorkerProcess:
-        """Return an idle worker, or a new one where those idle still hold memory that would be the item's."""
+        """Return an idle worker that suits an item, or a new one in place of those that do not."""
         for worker in list(self._places.values()):
             if worker is not None and worker.item is None:
-                if 2 * worker.own_bytes() <= item.resources.memory_bytes:
+                # What it still holds would be the item's memory.
+                if worker.library == item.library and 2 * worker.own_bytes() <= item.resources.memory_bytes:
                     return worker
                 self._vacate(worker)
                 worker.kill()

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainroute.records.results import FailureKind
 from trainroute.train.executors.base import WorkItem
 from trainroute.train.memory import own_bytes
-from trainroute.train.messages import Failure, FailureKind, Reply, WorkerSetup, decode_reply, encode_line
+from trainroute.train.messages import Failure, Reply, WorkerSetup, decode_reply, encode_line
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -54,6 +55,7 @@ class WorkerProcess:
         self, setup: WorkerSetup, environment: Mapping[str, str], log: Path, answers: "queue.SimpleQueue[Answer]"
     ) -> None:
         self.item: WorkItem | None = None
+        self.library: str | None = None
         self._since = 0.0
         self._peak = 0
         self._log = log
@@ -75,6 +77,7 @@ class WorkerProcess:
     def start(self, item: WorkItem) -> None:
         """Give the worker an item."""
         self.item = item
+        self.library = item.library
         self._since = time.monotonic()
         self._peak = 0
         with contextlib.suppress(OSError):
