@@ -4,7 +4,8 @@ from pathlib import Path
 
 from trainroute import stages
 from trainroute.cli.answers import ANSWER, AnswerOptions, answer
-from trainroute.cli.options import VERBOSITY, Flag, Verbosity
+from trainroute.cli.options import SELECTOR, VERBOSITY, Flag, SelectorOptions, Verbosity
+from trainroute.cli.selecting import selector_of
 from trainroute.report.differences import difference_lines, difference_markdown
 
 
@@ -13,10 +14,14 @@ def diff(
     after: Path,
     *,
     exit_code: Flag = False,
+    select: SelectorOptions = SELECTOR,
     answers: AnswerOptions = ANSWER,
     verbosity: Verbosity = VERBOSITY,
 ) -> int:
     """Compare two plans: jobs added, removed and changed, and routes, each with the metric or setting that did it.
+
+    With --targets, --symbols, --routes, --types, --families, --min-priority or --job only these jobs are compared, as
+    either plan has them, and the pairs that go with them; --routes BLOCKED means pairs that are or were blocked.
 
     Parameters
     ----------
@@ -28,6 +33,6 @@ def diff(
         End with 1 where the plans differ, 0 where they are the same.
     """
     del verbosity
-    found = stages.diff(before, after, limit=answers.limit)
+    found = stages.diff(before, after, limit=answers.limit, selector=selector_of(select))
     answer(answers, lines=difference_lines(found), document=found, markdown=difference_markdown(found))
     return 1 if exit_code and not found.same else 0

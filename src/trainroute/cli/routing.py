@@ -87,6 +87,7 @@ def _tried(candidates: Path | None, options: RouteOptions, trial: TrialOptions, 
         output_dir=output,
         candidates=candidates,
         families=_families(options),
+        budget=stages.budget_of(output, options.max_jobs, options.max_cost, cost_from_ledger=options.cost_from_ledger),
         config=options.config,
         limit=answers.limit,
     )

@@ -6,11 +6,12 @@
 2. It has a cost in seconds: the fixed formula of its families, or with a ledger the mean of what each of them took.
 3. Jobs are taken by value per cost, then priority, then id, while they fit; one that does not is left out and named.
 
-A BOTH symbol whose pooled job is left out is served by its own model alone.
+A BOTH symbol whose pooled job is left out is served by its own model alone; one whose own job is left out by the pooled
+model alone, which therefore no longer lists it among its ``both_symbols``.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ _CHANCE = 0.5
 _LEAST_COST_SECONDS = 0.001
 _DECIMALS = 6
 _ROUNDING = 1e-6
+_LOST = {"target": pl.String(), "gone": pl.List(pl.String())}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +69,8 @@ def kept_within(jobs: pl.DataFrame, budget: Budget) -> tuple[pl.DataFrame, Budge
     Parameters
     ----------
     jobs : polars.DataFrame
-        With ``job_id, target, symbol, route, priority, cs_score, local_score, symbols, model_families,
-        estimated_cost_seconds, cs_job_id, blend_weight``.
+        With ``job_id, target, symbol, route, priority, reason, cs_score, local_score, symbols, both_symbols,
+        model_families, estimated_cost_seconds, cs_job_id, blend_weight``.
     budget : Budget
 
     Returns
@@ -101,12 +103,33 @@ def kept_within(jobs: pl.DataFrame, budget: Budget) -> tuple[pl.DataFrame, Budge
         cost_kept_seconds=round(spent, 3),
         left_out=tuple(left),
     )
+    stay = jobs.filter(pl.col("job_id").is_in(kept))
+    return _without_models_of_their_own(_without_pool(stay, left), left), report
+
+
+def _without_pool(jobs: pl.DataFrame, left: Sequence[LeftOutJob]) -> pl.DataFrame:
+    """Unlink local jobs from the pooled jobs that are left out: they have nothing to blend with."""
     lost = pl.col("cs_job_id").is_in([job.job_id for job in left])
-    stay = jobs.filter(pl.col("job_id").is_in(kept)).with_columns(
+    return jobs.with_columns(
         cs_job_id=pl.when(~lost).then("cs_job_id"),
         blend_weight=pl.when(~lost.fill_null(value=False)).then("blend_weight"),
     )
-    return stay, report
+
+
+def _without_models_of_their_own(jobs: pl.DataFrame, left: Sequence[LeftOutJob]) -> pl.DataFrame:
+    """Take the symbols whose own jobs are left out from the ``both_symbols`` of the pools that go on serving them."""
+    gone: dict[str, list[str]] = {}
+    for job in left:
+        if job.symbol is not None:
+            gone.setdefault(job.target, []).append(job.symbol)
+    lost = pl.DataFrame({"target": list(gone), "gone": list(gone.values())}, schema=_LOST)
+    joined = jobs.join(lost, on="target", how="left", maintain_order="left").with_columns(pl.col("gone").fill_null([]))
+    beside = pl.col("both_symbols").list.set_intersection("gone").list.len()
+    said = pl.concat_str(pl.lit("; the budget leaves out the models of "), beside.cast(pl.String), pl.lit(" of these"))
+    return joined.with_columns(
+        both_symbols=pl.col("both_symbols").list.set_difference("gone").list.sort(),
+        reason=pl.concat_str("reason", pl.when(beside > 0).then(said).otherwise(pl.lit(""))),
+    ).drop("gone")
 
 
 def _value() -> pl.Expr:

@@ -81,12 +81,15 @@ def _against_routing(plan: TrainingPlan, routing: RoutingPlan) -> list[Problem]:
     for name in _COMPARED:
         differs = both.filter(pl.col(name).ne_missing(pl.col(f"{name} asked")))
         problems += _found(f"{name} is not what was decided in job", differs["job_id"].to_list())
-    return problems + _pools(plan, asked.filter(pl.col("symbol").is_null()))
+    return problems + _pools(plan, asked.filter(pl.col("symbol").is_null()), left_out)
 
 
-def _pools(plan: TrainingPlan, asked: pl.DataFrame) -> list[Problem]:
-    """Compare whom the pooled jobs serve and learn from."""
+def _pools(plan: TrainingPlan, asked: pl.DataFrame, left_out: pl.DataFrame) -> list[Problem]:
+    """Compare whom the pooled jobs serve and learn from; a symbol is on BOTH only where its own job is planned too."""
+    gone = set(left_out.iter_rows())
     decided = {row["target"]: row for row in asked.iter_rows(named=True)}
+    for row in decided.values():
+        row["both_symbols"] = [symbol for symbol in row["both_symbols"] if (row["target"], symbol) not in gone]
     differ: dict[str, list[str]] = {name: [] for name in _LISTS}
     for job in plan.jobs:
         if job.symbol is None and job.target in decided:

@@ -80,11 +80,12 @@ class JobDifference(Record, frozen=True, kw_only=True):
 
 
 class DifferenceCounts(Record, frozen=True, kw_only=True):
-    """How much differs."""
+    """How much differs; ``jobs_by_budget`` of the jobs are added or removed because a budget kept or left them out."""
 
     jobs_added: int = 0
     jobs_removed: int = 0
     jobs_changed: int = 0
+    jobs_by_budget: int = 0
     routes_changed: int = 0
     pairs_added: int = 0
     pairs_removed: int = 0

@@ -1,9 +1,9 @@
 """Which jobs of a plan are meant: by target, symbol, route, type, family, priority or id, with globs.
 
-The same names everywhere: `train` runs these jobs, `show` prints them.
+The same names everywhere: `train` runs these jobs, `show` prints them, `diff` compares them in both plans.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from trainroute.errors import UnknownNameError
@@ -12,6 +12,7 @@ from trainroute.records.plan import TrainingJob, TrainingPlan
 from trainroute.records.vocabulary import RouteState, TrainingType
 
 Patterns = tuple[str, ...] | None
+_ROUTES_OF_JOBS = tuple(route for route in RouteState if route is not RouteState.ROUTE_BLOCKED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,40 +71,70 @@ def select_jobs(plan: TrainingPlan, selector: Selector) -> tuple[TrainingJob, ..
         If a name or glob matches nothing that the plan has; the message suggests the nearest name.
     """
     jobs = list(plan.jobs)
-    for condition in _conditions(plan, selector):
+    for condition in _conditions([plan], selector):
         jobs = [job for job in jobs if condition(job)]
     return tuple(sorted(jobs, key=lambda job: (-job.priority, job.job_id)))
 
 
-def _conditions(plan: TrainingPlan, selector: Selector) -> Iterable[Callable[[TrainingJob], bool]]:
+def selected_ids(plans: Sequence[TrainingPlan], selector: Selector) -> set[str]:
+    """Return the ids of the jobs that are meant in at least one of some plans; ``--routes BLOCKED`` means none.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name or glob matches nothing that any of the plans has.
+    """
+    conditions = list(_conditions(plans, selector, routes=list(RouteState)))
+    return {job.job_id for plan in plans for job in plan.jobs if all(condition(job) for condition in conditions)}
+
+
+def _conditions(
+    plans: Sequence[TrainingPlan], selector: Selector, *, routes: Sequence[RouteState] = _ROUTES_OF_JOBS
+) -> Iterable[Callable[[TrainingJob], bool]]:
+    jobs = [job for plan in plans for job in plan.jobs]
     if selector.targets is not None:
-        targets = selector.meant_targets(plan)
+        known = {job.target for job in jobs}.union(*(plan.metadata.targets for plan in plans))
+        targets = selected("target of this plan", selector.targets, known)
         yield lambda job: job.target in targets
     if selector.symbols is not None:
-        known = {symbol for job in plan.jobs for symbol in served_symbols(job)} | set(plan.metadata.symbols)
+        known = {symbol for job in jobs for symbol in served_symbols(job)}
+        known = known.union(*(plan.metadata.symbols for plan in plans))
         symbols = selected("symbol of this plan", selector.symbols, known)
         yield lambda job: not symbols.isdisjoint(served_symbols(job))
     if selector.routes is not None:
-        planned = [route.value for route in RouteState if route is not RouteState.ROUTE_BLOCKED]
-        routes = _any_case("route of jobs", [_with_prefix(name) for name in selector.routes], planned)
-        yield lambda job: job.route.value in routes
+        meant = meant_routes(selector.routes, routes)
+        yield lambda job: job.route.value in meant
     if selector.types is not None:
         types = _any_case("training type", selector.types, [kind.value for kind in TrainingType])
         yield lambda job: job.training_type.value in types
     if selector.families is not None:
-        named = {name for job in plan.jobs for name in job.model_families} | set(plan.metadata.model_families)
-        families = _any_case("model family of this plan", selector.families, named)
+        known = {name for job in jobs for name in job.model_families}
+        known = known.union(*(plan.metadata.model_families for plan in plans))
+        families = _any_case("model family of this plan", selector.families, known)
         yield lambda job: not families.isdisjoint(job.model_families)
     if selector.min_priority is not None:
         least = selector.min_priority
         yield lambda job: job.priority >= least
     if selector.jobs is not None:
-        ids = {job.job_id for job in plan.jobs}
+        ids = {job.job_id for job in jobs}
         for name in selector.jobs:
             if name not in ids:
                 raise UnknownNameError("job of this plan", name, ids)
         wanted = set(selector.jobs)
         yield lambda job: job.job_id in wanted
+
+
+def meant_routes(patterns: Iterable[str], known: Iterable[RouteState] = tuple(RouteState)) -> set[str]:
+    """Return the routes that are meant, whatever their case, with or without ``ROUTE_``.
+
+    Raises
+    ------
+    UnknownNameError
+        If a pattern means none.
+    """
+    known = [route.value for route in known]
+    kind = "route" if RouteState.ROUTE_BLOCKED in known else "route of jobs"
+    return _any_case(kind, [_with_prefix(name) for name in patterns], known)
 
 
 def _any_case(kind: str, patterns: Iterable[str], known: Iterable[str]) -> set[str]:

@@ -14,7 +14,8 @@ def difference_lines(found: PlansDifference) -> list[str]:
     lines = [headline(found), *(f"note: {note}" for note in found.notes)]
     lines += _section("made from", [f"{item.what}: {item.before} → {item.after}" for item in found.inputs])
     lines += _section("routes", _counts(found.transitions))
-    lines += _section("because of", _counts(found.kinds))
+    by_budget = [f"{found.counts.jobs_by_budget} jobs: budget"] if found.counts.jobs_by_budget else []
+    lines += _section("because of", [*_counts(found.kinds), *by_budget])
     lines += _section("which crossed", _counts(found.causes))
     lines += _section("pairs", [_route_line(route) for route in found.routes])
     lines += _more(len(found.routes), _pairs_in_all(found))
@@ -33,6 +34,8 @@ def difference_markdown(found: PlansDifference) -> str:
         table(["routes", "pairs"], found.transitions.items()),
         table(["because of", "pairs"], found.kinds.items()),
     ]
+    if found.counts.jobs_by_budget:
+        parts += [table(["because of", "jobs"], [("budget", found.counts.jobs_by_budget)])]
     parts += [table(["which crossed", "pairs"], list(found.causes.items())[:_NAMES_SHOWN])]
     routes = [(r.target, r.symbol, _arrow(r), r.why) for r in found.routes]
     parts += _folded(f"{len(routes)} of {_pairs_in_all(found)} pairs", ["target", "symbol", "route", "why"], routes)

@@ -14,7 +14,7 @@ from trainroute.stages.common import (
 )
 from trainroute.stages.comparing import diff
 from trainroute.stages.measuring import Choice, MetricsAggregator, measure
-from trainroute.stages.planning import TrainingPlanGenerator, TrainingRouter, plan_candidates
+from trainroute.stages.planning import TrainingPlanGenerator, TrainingRouter, budget_of, plan_candidates
 from trainroute.stages.result import RunResult
 from trainroute.stages.training import train_by_plan, train_planned, train_without_plan
 from trainroute.stages.trying import sweep, what_if
@@ -30,6 +30,7 @@ __all__ = [
     "TrainingPlanGenerator",
     "TrainingRouter",
     "as_config",
+    "budget_of",
     "check_places",
     "diff",
     "families_asked_for",

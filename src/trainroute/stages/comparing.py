@@ -2,20 +2,17 @@
 
 1. `read_planned` finds the training plan, the routing plan, or both, that a path means.
 2. `compare_plans` compares jobs, `compare_routes` decisions with their causes.
-3. `_JobCauses` says of each job that differs which decision, setting or evidence it comes from.
+3. `JobCauses` says of each job that differs which budget, decision, setting or evidence it comes from.
+4. A selector narrows what is counted and listed (`trainroute.stages.narrowing`); causes are found over all pairs, for
+   they share pools and lanes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-import polars as pl
-
 from trainroute.config.changes import changed_settings
-from trainroute.errors import bounded
 from trainroute.plan import (
-    JobChange,
     PlanDiff,
     compare_plans,
     find_training_plan_dir,
@@ -25,15 +22,16 @@ from trainroute.plan import (
 from trainroute.records.differences import (
     DifferenceCounts,
     InputDifference,
-    JobDifference,
     PlansDifference,
-    RouteDifference,
 )
-from trainroute.records.plan import TrainingJob, TrainingPlan
+from trainroute.records.plan import BudgetReport, TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan, routing_plan_file
-from trainroute.route import RouteChanges, compare_routes
+from trainroute.records.selectors import EVERYTHING, Selector
+from trainroute.route import compare_routes
 from trainroute.stages.common import ROUTING_PLAN
+from trainroute.stages.job_causes import JobCauses
+from trainroute.stages.narrowing import narrowing
 
 DETAILS = 20
 """How many jobs and how many routes a difference lists unless it is asked for another number."""
@@ -50,7 +48,9 @@ class Planned:
     routing: RoutingPlan | None
 
 
-def diff(before: Path | str, after: Path | str, *, limit: int | None = DETAILS) -> PlansDifference:
+def diff(
+    before: Path | str, after: Path | str, *, limit: int | None = DETAILS, selector: Selector = EVERYTHING
+) -> PlansDifference:
     """Compare two plans.
 
     Parameters
@@ -59,13 +59,17 @@ def diff(before: Path | str, after: Path | str, *, limit: int | None = DETAILS) 
         An output directory, the directory of a training plan or of a routing plan, or the JSON of one.
     limit : int or None
         How many jobs and how many routes to list; None: all. All are counted.
+    selector : Selector
+        Count and list only these jobs, and the pairs that go with them.
 
     Raises
     ------
     PlanError
         If there is no plan at a path, or one that cannot be trusted.
+    UnknownNameError, UsageError
+        If a name or glob matches nothing that one of the plans has, or jobs are asked for where there are none.
     """
-    return compare(read_planned(Path(before)), read_planned(Path(after)), limit=limit)
+    return compare(read_planned(Path(before)), read_planned(Path(after)), limit=limit, selector=selector)
 
 
 def read_planned(path: Path) -> Planned:
@@ -90,18 +94,27 @@ def read_planned(path: Path) -> Planned:
     return Planned(name=str(path), training=plan, routing=routing if made_from else None)
 
 
-def compare(before: Planned, after: Planned, *, limit: int | None = DETAILS) -> PlansDifference:
+def compare(
+    before: Planned, after: Planned, *, limit: int | None = DETAILS, selector: Selector = EVERYTHING
+) -> PlansDifference:
     """Compare what lies at two paths; parameters as of `diff`."""
     inputs = _inputs(before, after)
     changed_data = any(found.what == "data" for found in inputs)
     routes = None
     if before.routing is not None and after.routing is not None:
         routes = compare_routes(before.routing, after.routing, data_changed=changed_data)
+    old, new = before.training, after.training
+    if selector != EVERYTHING:
+        plans = [plan for plan in (old, new) if plan is not None]
+        only = narrowing(selector, plans, [one.routing for one in (before, after) if one.routing is not None])
+        old, new = (None if plan is None else only.of_plan(plan) for plan in (old, new))
+        routes = None if routes is None else only.of_routes(routes)
     jobs = PlanDiff(added=(), removed=(), changed=())
-    if before.training is not None and after.training is not None:
-        jobs = compare_plans(before.training, after.training)
+    if old is not None and new is not None:
+        jobs = compare_plans(old, new)
     listed = [] if routes is None else routes.changes(limit)
-    causes = _JobCauses(routes, inputs)
+    budgets = (_budget(before), _budget(after))
+    causes = JobCauses(routes, inputs, budgets)
     return PlansDifference(
         before=before.name,
         after=after.name,
@@ -110,6 +123,7 @@ def compare(before: Planned, after: Planned, *, limit: int | None = DETAILS) -> 
             jobs_added=len(jobs.added),
             jobs_removed=len(jobs.removed),
             jobs_changed=len(jobs.changed),
+            jobs_by_budget=causes.by_budget(jobs),
             routes_changed=0 if routes is None else routes.rerouted.height,
             pairs_added=0 if routes is None else routes.added.height,
             pairs_removed=0 if routes is None else routes.removed.height,
@@ -122,6 +136,15 @@ def compare(before: Planned, after: Planned, *, limit: int | None = DETAILS) -> 
         jobs=tuple(causes.of(jobs, limit)),
         notes=tuple(_notes(before, after)),
     )
+
+
+def _budget(planned: Planned) -> BudgetReport | None:
+    return None if planned.training is None else planned.training.summary.budget
+
+
+def _limit(budget: BudgetReport | None, name: str) -> str:
+    value = None if budget is None else budget[name]
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _notes(before: Planned, after: Planned) -> Iterator[str]:
@@ -141,6 +164,10 @@ def _inputs(before: Planned, after: Planned) -> list[InputDifference]:
         if known:
             pairs.append(("data", a.metadata.data_fingerprint, b.metadata.data_fingerprint))
         pairs.append(("families", ", ".join(a.metadata.model_families), ", ".join(b.metadata.model_families)))
+        old, new = _budget(before), _budget(after)
+        limits = {"--max-jobs": "max_jobs", "--max-cost": "max_cost_seconds"}
+        limits |= {"cost of jobs by": "cost_source"} if old is not None and new is not None else {}
+        pairs += [(what, _limit(old, name), _limit(new, name)) for what, name in limits.items()]
     first, second = before.routing or before.training, after.routing or after.training
     if first is not None and second is not None:
         pairs.append(("candidates", first.metadata.metrics_snapshot, second.metadata.metrics_snapshot))
@@ -161,90 +188,3 @@ def _inputs(before: Planned, after: Planned) -> list[InputDifference]:
 def _text(value: object, what: str) -> str:
     hashed = what in {"data", "candidates", "config"}
     return str(value)[:_SHOWN] if hashed else str(value)
-
-
-class _JobCauses:
-    """Why jobs differ: by the decisions that ask for them, else by what they were made from."""
-
-    def __init__(self, routes: RouteChanges | None, inputs: Sequence[InputDifference]) -> None:
-        self.routes = routes
-        self.families = [found for found in inputs if found.what == "families" or found.what.startswith("planning.")]
-        self.unknown = [found.what for found in inputs]
-
-    def of(self, jobs: PlanDiff, limit: int | None) -> Iterator[JobDifference]:
-        """Yield the jobs that differ, at most ``limit`` of those added, of those removed and of those changed."""
-        shown: list[tuple[str, TrainingJob, JobChange | None]] = [
-            *(("added", job, None) for job in islice(jobs.added, limit)),
-            *(("removed", job, None) for job in islice(jobs.removed, limit)),
-            *(("changed", change.after, change) for change in islice(jobs.changed, limit)),
-        ]
-        decisions = self._decisions([job for _, job, _ in shown])
-        for kind, job, change in shown:
-            yield JobDifference(
-                change=kind,
-                job_id=job.job_id,
-                target=job.target,
-                symbol=job.symbol,
-                why=self._why(job, change, decisions),
-                fields={} if change is None else {c.field: (c.before, c.after) for c in change.changes},
-            )
-
-    def _decisions(self, jobs: Sequence[TrainingJob]) -> dict[tuple[str, str], RouteDifference]:
-        if self.routes is None:
-            return {}
-        own = [(job.target, job.symbol) for job in jobs if job.symbol is not None]
-        return self.routes.of(pl.DataFrame(own, schema={"target": pl.String, "symbol": pl.String}, orient="row"))
-
-    def _why(
-        self, job: TrainingJob, change: JobChange | None, decisions: dict[tuple[str, str], RouteDifference]
-    ) -> str:
-        reasons = [] if change is None else self._fields(change)
-        if job.symbol is None:
-            reasons = [*self._pool(job.target), *reasons]
-        elif (job.target, job.symbol) in decisions:
-            decision = decisions[job.target, job.symbol]
-            reasons = [
-                decision.why if decision.before != decision.after else f"state changed; {decision.why}",
-                *reasons,
-            ]
-        elif self.routes is not None and not reasons:
-            reasons = [self._lone(job.target, job.symbol)]
-        return "; ".join(reasons) or f"inputs changed: {bounded(self.unknown) or 'none that a plan records'}"
-
-    def _lone(self, target: str, symbol: str) -> str:
-        """Say of a pair whose decision did not change whether only one plan has it."""
-        routes = self.routes
-        pair = (pl.col("target") == target) & (pl.col("symbol") == symbol)
-        if routes is not None and routes.added.filter(pair).height:
-            return "new pair"
-        return "gone" if routes is not None and routes.removed.filter(pair).height else ""
-
-    def _pool(self, target: str) -> list[str]:
-        """Say of a pooled job how many of its target's pairs are routed otherwise, and by what."""
-        routes = self.routes
-        if routes is None:
-            return []
-        of_target = pl.col("target") == target
-        said = []
-        moved = routes.rerouted.filter(of_target).height if routes.rerouted.height else 0
-        if moved:
-            causes = [f"{name} ({count})" for name, count in routes.causes(target).items()]
-            said.append(f"{moved} symbols routed otherwise" + (f" by {bounded(causes)}" if causes else ""))
-        for frame, text in ((routes.added, "new"), (routes.removed, "gone")):
-            count = frame.filter(of_target).height
-            said += [f"{count} symbols {text}"] if count else []
-        return said
-
-    def _fields(self, change: JobChange) -> list[str]:
-        """Say of a changed job what its fields tell: families asked for or planned otherwise, evidence, features."""
-        fields = {found.field: found for found in change.changes}
-        said = []
-        if "model_families" in fields or "metadata.families_left_out" in fields:
-            said += [f"{found.what} {found.before} → {found.after}" for found in self.families]
-        evidence = [found for name, found in fields.items() if name.startswith("metadata.") and _is_one(found.after)]
-        return said + [f"{found.field.removeprefix('metadata.')} {found.before} → {found.after}" for found in evidence]
-
-
-def _is_one(value: object) -> bool:
-    """Whether a value is one number or name, and no list."""
-    return value is None or isinstance(value, int | float | str)

@@ -8,6 +8,7 @@ import polars as pl
 from msgspec import structs
 
 from trainroute.config import Config
+from trainroute.errors import UsageError
 from trainroute.families import FamilySelection, select_families
 from trainroute.logs import LOGGER
 from trainroute.panel import data_fingerprint
@@ -23,6 +24,21 @@ from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan, routing_plan_file, write_routing_plan
 from trainroute.route import build_routing_plan
 from trainroute.stages.common import METRICS, ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
+from trainroute.train import mean_seconds
+
+
+def budget_of(output_dir: Path, max_jobs: int | None, max_cost: float | None, *, cost_from_ledger: bool) -> Budget:
+    """Return the budget that the options of a command mean.
+
+    Raises
+    ------
+    UsageError
+        If a limit is not positive, or none is given that the ledger could serve.
+    """
+    if cost_from_ledger and max_jobs is None and max_cost is None:
+        raise UsageError("--cost-from-ledger says what --max-cost counts; give --max-cost or --max-jobs too")
+    seconds = mean_seconds(output_dir) if cost_from_ledger else None
+    return Budget(max_jobs=max_jobs, max_cost_seconds=max_cost, seconds=seconds)
 
 
 class TrainingRouter:

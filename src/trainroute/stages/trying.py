@@ -3,6 +3,8 @@
 1. `_base`: the plan that lies in the output directory; without one, what the settings in force would decide.
 2. `what_if` decides and plans again with some keys changed, and compares.
 3. `sweep` decides again for each value of one key, and counts.
+
+With hysteresis both hold on to the routing plan that lies there, as routing again with those settings would.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,11 +23,14 @@ from trainroute.provenance import utc_now
 from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import find_candidates, read_candidates
 from trainroute.records.differences import PlansDifference, Sweep, SweepStep
+from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing import RoutingPlan
+from trainroute.records.routing_io import read_routing_plan, routing_plan_file
 from trainroute.records.vocabulary import RouteState
 from trainroute.route import build_routing_plan, routes_of
 from trainroute.stages.common import METRICS, ROUTING_PLAN, ConfigLike, as_config
 from trainroute.stages.comparing import DETAILS, Planned, compare, read_planned
+from trainroute.train import mean_seconds
 
 _MOST_VALUES = 1000
 _RANGE_PARTS = 3
@@ -37,6 +42,7 @@ def what_if(
     output_dir: Path | str = DEFAULT_OUTPUT,
     candidates: Path | str | None = None,
     families: Sequence[str] | None = None,
+    budget: Budget | None = None,
     config: ConfigLike = None,
     limit: int | None = DETAILS,
 ) -> PlansDifference:
@@ -52,6 +58,8 @@ def what_if(
         Another table to decide.
     families : sequence of str, optional
         Those of the stored plan without it.
+    budget : Budget, optional
+        Within which to plan; that of the stored plan without it.
     config : Config, mapping or path, optional
         What ``settings`` change; see `load_config` for what is read without it.
     limit : int or None
@@ -68,7 +76,10 @@ def what_if(
     base = _base(table, base_config, output, families)
     tried = as_config(with_settings(base_config, changes)) if changes else base_config
     name = ", ".join(f"{key}={value}" for key, value in changes.items()) or "the settings in force"
-    return compare(base, _planned(name, table, tried, output, families, like=base), limit=limit)
+    if budget is None or not budget.limits:
+        budget = _stored_budget(base, output)
+    found = _planned(name, table, tried, output, families, like=base.training, budget=budget)
+    return compare(base, found, limit=limit)
 
 
 def sweep(
@@ -94,12 +105,13 @@ def sweep(
     output = Path(output_dir)
     base_config = with_settings(as_config(config), _settings(settings))
     table = _table(output, candidates)
-    base = _stored_routing(output) or _decided(table, base_config, None)
+    previous = _previous(output)
+    base = previous or _decided(table, base_config, None)
     kept = base.pairs.select("target", "symbol", before="route")
     steps = []
     for value in values_of(values) if isinstance(values, str) else values:
         tried = with_settings(base_config, {key: value})
-        found = routes_of(table, tried, base).join(kept, on=["target", "symbol"], how="left")
+        found = routes_of(table, tried, previous).join(kept, on=["target", "symbol"], how="left")
         steps.append(
             SweepStep(
                 value=value,
@@ -156,14 +168,25 @@ def _table(output: Path, candidates: Path | str | None) -> Candidates:
     return read_candidates(found)
 
 
-def _stored_routing(output: Path) -> RoutingPlan | None:
-    return read_planned(output).routing if (output / ROUTING_PLAN).is_dir() else None
+def _previous(output: Path) -> RoutingPlan | None:
+    """Return the routing plan that lies in an output directory: hysteresis holds on to it."""
+    there = routing_plan_file(output / ROUTING_PLAN)
+    return read_routing_plan(there) if there.is_file() else None
 
 
 def _base(table: Candidates, config: Config, output: Path, families: Sequence[str] | None) -> Planned:
     if find_training_plan_dir(output, None) is not None or (output / ROUTING_PLAN).is_dir():
         return read_planned(output)
-    return _planned("the settings in force", table, config, output, families, like=None)
+    return _planned("the settings in force", table, config, output, families, like=None, budget=None)
+
+
+def _stored_budget(stored: Planned, output: Path) -> Budget | None:
+    """Return the limits that the stored plan was made within, and its source of costs."""
+    report = None if stored.training is None else stored.training.summary.budget
+    if report is None:
+        return None
+    seconds = mean_seconds(output) if report.cost_source == "ledger" else None
+    return Budget(max_jobs=report.max_jobs, max_cost_seconds=report.max_cost_seconds, seconds=seconds)
 
 
 def _decided(table: Candidates, config: Config, previous: RoutingPlan | None) -> RoutingPlan:
@@ -171,23 +194,28 @@ def _decided(table: Candidates, config: Config, previous: RoutingPlan | None) ->
 
 
 def _planned(
-    name: str, table: Candidates, config: Config, output: Path, families: Sequence[str] | None, *, like: Planned | None
+    name: str,
+    table: Candidates,
+    config: Config,
+    output: Path,
+    families: Sequence[str] | None,
+    *,
+    like: TrainingPlan | None,
+    budget: Budget | None,
 ) -> Planned:
-    """Decide and plan as the stored plan was made: its families, data and budget."""
-    stored = None if like is None else like.training
-    routing = _decided(table, config, None if like is None else like.routing)
-    budget = None if stored is None else stored.summary.budget
+    """Decide and plan as the stored plan was made: its families and data."""
+    routing = _decided(table, config, _previous(output))
     plan = build_training_plan(
         routing,
         config,
-        families=families or (config.planning.standard_families if stored is None else stored.metadata.model_families),
+        families=families or (config.planning.standard_families if like is None else like.metadata.model_families),
         feature_sets=read_feature_sets(output),
-        data_fingerprint=None if stored is None else stored.metadata.data_fingerprint,
+        data_fingerprint=None if like is None else like.metadata.data_fingerprint,
         run_id="",
         generated_at=utc_now(),
         git_commit=None,
         routing_plan_path="",
-        budget=None if budget is None else Budget(max_jobs=budget.max_jobs, max_cost_seconds=budget.max_cost_seconds),
+        budget=budget,
     )
     return Planned(name=name, training=plan, routing=routing)
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -99,6 +100,8 @@ def _jobs(seed: int) -> pl.DataFrame:
                 "cs_score": rng.choice([None, 0.5, 0.52, 0.6]),
                 "local_score": rng.choice([None, 0.45, 0.55, 0.6]),
                 "symbols": served,
+                "both_symbols": served[:2],
+                "reason": "because",
                 "model_families": rng.choice([[], ["LightGBM"], ["LightGBM", "XGBoost"]]),
                 "estimated_cost_seconds": rng.choice([0.0, 0.5, 1.0, 7.0]),
                 "cs_job_id": None,
@@ -106,7 +109,7 @@ def _jobs(seed: int) -> pl.DataFrame:
             }
         )
     text = dict.fromkeys(("symbol", "cs_job_id"), pl.String)
-    lists = {name: pl.List(pl.String) for name in ("symbols", "model_families")}
+    lists = {name: pl.List(pl.String) for name in ("symbols", "both_symbols", "model_families")}
     return pl.DataFrame(rows, schema_overrides={**text, **lists, "blend_weight": pl.Float64})
 
 
@@ -153,6 +156,28 @@ def test_a_both_symbol_without_its_pooled_job_stands_alone(within: Within, plan:
     assert report.cost_source == "ledger"
     assert report.left_out[-1].cost_seconds == 3e6
     assert "of --max-cost 100000 are left" in report.left_out[-1].reason
+
+
+def test_a_pool_lists_as_both_only_symbols_whose_own_job_is_planned(
+    within: Within, plan: TrainingPlan, routing: RoutingPlan
+) -> None:
+    """The pool goes on serving a BOTH symbol whose own model is left out, alone."""
+    seconds = {("sym_pooled_BOTH", family): 1e6 for family in ("LightGBM", "XGBoost", "Ensemble")}
+    limited = within(max_cost_seconds=1e5, seconds=seconds)
+    jobs = {job.job_id: job for job in limited.jobs}
+    whole = next(job for job in plan.jobs if job.job_id == "cs_pooled")
+    pooled = jobs["cs_pooled"]
+    assert "sym_pooled_BOTH" not in jobs
+    assert (whole.metadata.both_symbols, pooled.metadata.both_symbols) == (("BOTH",), ())
+    assert pooled.metadata.symbols == whole.metadata.symbols
+    assert pooled.metadata.training_symbols == whole.metadata.training_symbols
+    assert pooled.reason == f"{whole.reason}; the budget leaves out the models of 1 of these"
+    assert validate_plan(limited, routing=routing) == []
+    wrong = msgspec.structs.replace(pooled, metadata=msgspec.structs.replace(pooled.metadata, both_symbols=("BOTH",)))
+    edited = msgspec.structs.replace(limited, jobs=(wrong, *(job for job in limited.jobs if job is not pooled)))
+    assert [problem.message for problem in validate_plan(edited, routing=routing)] == [
+        "both_symbols are not what was decided in job cs_pooled"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,109 @@
+"""What if: what is shown is what routing again with those settings then gives; with hysteresis and a budget too."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from trainroute import pipeline
+from trainroute.config import Config
+from trainroute.records.routing_io import read_routing_plan
+from trainroute.stages import diff, sweep, what_if
+
+ROW: dict[str, Any] = {"score": 0.6, "score_ci_low": 0.57, "p_skill": 0.999, "sample_size": 9000, "n_eff": 500.0}
+ROW |= {"minority_events": 400, "stability": "STABLE", "leakage_status": "SAFE", "task_type": "binary"}
+ROW |= {"cs_score_shrunk": 0.5, "p_cs_skill": 0.01, "p_local_better": 0.9}
+HELD = {"routing": {"hysteresis": {"score_margin": 0.01}}}
+KEY = "routing.symbol.min_score"
+
+
+def _table(path: Path, scores: dict[str, float]) -> Path:
+    """Write a target whose pool serves nobody, so that the local score alone decides."""
+    rows = [{"target": "y", "symbol": None, **ROW, "score_shrunk": 0.5}]
+    rows += [{"target": "y", "symbol": name, **ROW, "score_shrunk": score} for name, score in scores.items()]
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(path)
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Routed twice: B and C passed 0.54, then fell within the margin and below it."""
+    config = {"routing": {**HELD["routing"], "symbol": {"min_score": 0.54, "strong_score": 0.57}}}
+    for number, scores in enumerate(({"A": 0.56, "B": 0.545, "C": 0.545}, {"A": 0.56, "B": 0.535, "C": 0.49})):
+        table = _table(tmp_path / f"{number}.parquet", scores)
+        pipeline.route(table, output_dir=tmp_path / "run", config=config)
+    return tmp_path / "run"
+
+
+def _routes(output: Path) -> dict[str, str]:
+    pairs = read_routing_plan(output / "METRICS/routing_plan").pairs
+    return dict(pairs.select("symbol", "route").iter_rows())
+
+
+@pytest.mark.parametrize(
+    ("changes", "moved"),
+    [
+        ({}, []),
+        ({KEY: 0.545}, []),
+        ({KEY: 0.546}, ["B"]),
+        ({"routing.hysteresis.score_margin": 0.0}, ["B"]),
+        ({"routing.hysteresis.score_margin": 0.04}, []),
+    ],
+)
+def test_what_is_shown_is_what_routing_again_gives(
+    run: Path, tmp_path: Path, changes: dict[str, Any], moved: list[str]
+) -> None:
+    base = {"routing": {**HELD["routing"], "symbol": {"min_score": 0.54, "strong_score": 0.57}}}
+    shown = what_if(changes, output_dir=run, config=base)
+    assert [route.symbol for route in shown.routes] == moved
+    shutil.copytree(run, tmp_path / "again")
+    settings = Config.model_validate(base).model_dump(mode="json")
+    for key, value in changes.items():
+        place = settings
+        *path, last = key.split(".")
+        for name in path:
+            place = place[name]
+        place[last] = value
+    (candidates,) = (run / "METRICS").glob("routing_candidates.parquet")
+    pipeline.route(candidates, output_dir=tmp_path / "again", config={"routing": settings["routing"]})
+    real = diff(run, tmp_path / "again", limit=None)
+    assert (shown.counts, shown.transitions, shown.kinds) == (real.counts, real.transitions, real.kinds)
+    assert shown.routes == real.routes
+    assert [(job.job_id, job.change, job.fields) for job in shown.jobs] == [
+        (job.job_id, job.change, job.fields) for job in real.jobs
+    ]
+
+
+def test_a_pair_is_held_in_a_trial_where_the_stored_plan_had_passed(run: Path, tmp_path: Path) -> None:
+    """At 0.544 with a margin of 0.01, B (0.535) stays; in an output directory without a plan it does not pass."""
+    base = {"routing": {**HELD["routing"], "symbol": {"min_score": 0.54, "strong_score": 0.57}}}
+    assert _routes(run)["B"] == "ROUTE_SYMBOL_SPECIFIC"
+    assert what_if({KEY: 0.544}, output_dir=run, config=base).same
+    step = sweep(KEY, [0.544, 0.546], output_dir=run, config=base).steps
+    assert [found.changed for found in step] == [0, 1]
+    fresh = sweep(KEY, [0.544], output_dir=tmp_path / "fresh", candidates=tmp_path / "1.parquet", config=base)
+    assert fresh.steps[0].routes["ROUTE_SYMBOL_SPECIFIC"] == 1
+
+
+def test_without_a_stored_plan_there_is_nothing_to_hold_on_to(tmp_path: Path) -> None:
+    table = _table(tmp_path / "t.parquet", {"A": 0.56, "B": 0.535})
+    base = {"routing": {**HELD["routing"], "symbol": {"min_score": 0.53, "strong_score": 0.57}}}
+    found = what_if({KEY: 0.54}, output_dir=tmp_path / "nothing", candidates=table, config=base)
+    assert [route.symbol for route in found.routes] == ["B"]
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_trial_stays_within_the_budget_of_the_stored_plan_or_takes_another(tmp_path: Path, program: Any) -> None:
+    table = _table(tmp_path / "t.parquet", {"A": 0.6, "B": 0.58, "C": 0.56})
+    pipeline.route(table, output_dir=tmp_path / "run", max_jobs=2)
+    assert what_if({}, output_dir=tmp_path / "run").same
+    assert what_if({KEY: 0.535}, output_dir=tmp_path / "run").counts.jobs_added == 0
+    ended = program("route", "--output-dir", tmp_path / "run", "--dry-run", "--max-jobs", 1)
+    assert "--max-jobs: 2 → 1" in ended.out
+    assert "1 jobs: budget" in ended.out
+    more = program("route", "--output-dir", tmp_path / "run", "--dry-run", "--max-jobs", 3).out
+    assert "+ sym_y_C: budget: was left out (place 3 of 3" in more
+    refused = program("route", "--output-dir", tmp_path / "run", "--dry-run", "--max-jobs", 0)
+    assert refused.code == 2
