@@ -19,7 +19,7 @@ from trainroute.plan.families import assign_families, resolve
 from trainroute.plan.jobs import requested_jobs
 from trainroute.provenance import code_version
 from trainroute.records.artifacts import canonical_json
-from trainroute.records.frames import json_text, record_schema
+from trainroute.records.frames import encoded, json_text, record_schema
 from trainroute.records.names import job_ids
 from trainroute.records.plan import (
     TRAINING_PLAN_SCHEMA_VERSION,
@@ -122,7 +122,7 @@ def _link(table: pl.DataFrame) -> pl.Series:
 
 
 def _typed(table: pl.DataFrame) -> tuple[TrainingJob, ...]:
-    """Turn the table into typed jobs: to JSON as columns, from JSON as types."""
+    """Turn the table into typed jobs: to JSON as columns, from JSON as types, a slice at a time."""
     evidence = record_schema(JobMetadata, without=["families_left_out"])
     own = record_schema(TrainingJob, without=["metadata"])
     table = table.with_columns(pl.col(name).cast(dtype) for name, dtype in {**evidence, **own}.items())
@@ -134,8 +134,8 @@ def _typed(table: pl.DataFrame) -> tuple[TrainingJob, ...]:
         pl.lit(","),
         json_text(own).str.slice(1),
     )
-    lines = table.select(line.str.join("\n").cast(pl.Binary)).item() or b""
-    return tuple(msgspec.json.Decoder(TrainingJob).decode_lines(lines))
+    decoder = msgspec.json.Decoder(list[TrainingJob])
+    return tuple(job for text in encoded(table, line) for job in decoder.decode(b"[%b]" % text))
 
 
 def _pairs_without_pool(table: pl.DataFrame, routing: RoutingPlan) -> int:

@@ -52,9 +52,9 @@ def _local_jobs(routing: RoutingPlan) -> pl.DataFrame:
     score = score_column(routing.routing, provided)
     on_symbol = pooled_score_on_symbol(routing.routing, provided)
     of_target = routing.pooled.select("target", "task_type", target_features="feature_set_id")
-    jobs = routing.pairs.filter(trains_local()).unnest("scores", "evidence")
+    jobs = routing.pairs.lazy().filter(trains_local()).drop("margins").unnest("scores", "evidence")
     weight = pl.when(pl.col("route") == RouteState.ROUTE_BOTH).then(pl.col("p_local_better").fill_null(UNDECIDED))
-    return jobs.join(of_target, on="target", how="left", maintain_order="left").select(
+    found = jobs.join(of_target.lazy(), on="target", how="left", maintain_order="left").select(
         "target",
         "symbol",
         "route",
@@ -71,6 +71,7 @@ def _local_jobs(routing: RoutingPlan) -> pl.DataFrame:
         priority=_priority(TrainingType.SYMBOL_SPECIFIC, pl.col("local_state"), pl.col(score)),
         reason=pl.col("reasons").list.head(3).list.join("; "),
     )
+    return found.collect()
 
 
 def _pooled_jobs(routing: RoutingPlan, planning: PlanningConfig) -> pl.DataFrame:
@@ -78,14 +79,18 @@ def _pooled_jobs(routing: RoutingPlan, planning: PlanningConfig) -> pl.DataFrame
     score = score_column(routing.routing, provided)
     both = pl.col("symbol").filter(pl.col("route") == RouteState.ROUTE_BOTH)
     served = (
-        routing.pairs.filter(trains_pooled())
+        routing.pairs.lazy()
+        .filter(trains_pooled())
         .group_by("target")
         .agg(pl.col("symbol").sort().alias("symbols"), both.sort().alias("both_symbols"))
+        .collect()
     )
     teachers = (
-        routing.pairs.filter(teaches_pool(routing.routing, planning))
+        routing.pairs.lazy()
+        .filter(teaches_pool(routing.routing, planning))
         .group_by("target")
         .agg(pl.col("symbol").sort().alias("training_symbols"))
+        .collect()
     )
     jobs = routing.pooled.join(served, on="target").join(teachers, on="target").sort("target")
     lane = pl.col("state") == SignalState.EXPERIMENTAL

@@ -13,8 +13,8 @@ import polars as pl
 
 from trainroute.records.plan import Record
 
-SLICE_ROWS = 2048
-"""Rows that are written as text at once: some two megabytes, which a next slice uses again."""
+SLICE_ROWS = 512
+"""Rows that are written as text at once: half a megabyte, which stays in the cache and in memory used again."""
 
 _AT_ONCE = 2
 

@@ -53,9 +53,9 @@ def _served(pooled: pl.DataFrame, pairs: pl.DataFrame) -> pl.LazyFrame:
         .select("row", head=pl.concat_str(between, "head"))
     )
     decision = json_text(name for name in pairs.columns if name not in {"target", "symbol"})
-    line = pl.concat_str(pl.col("head").fill_null(",\n"), json_string("symbol"), pl.lit(":"), decision)
-    text = rows.join(firsts, on="row", how="left", maintain_order="left").select(line.str.join(""))
-    return text.select(pl.concat_str(pl.all(), pl.lit("\n}}")).cast(pl.Binary))
+    end = pl.when(pl.col("row") == pairs.height - 1).then(pl.lit("\n}}")).otherwise(pl.lit(""))
+    line = pl.concat_str(pl.col("head").fill_null(",\n"), json_string("symbol"), pl.lit(":"), decision, end)
+    return rows.join(firsts, on="row", how="left", maintain_order="left").select(line.str.join("").cast(pl.Binary))
 
 
 def _alone(pooled: pl.DataFrame) -> pl.LazyFrame:
