@@ -46,7 +46,7 @@ from trainroute.records.plan import JobMetadata, TrainingJob
 from trainroute.records.routing import RoutingPlan, teaches_pool
 from trainroute.records.vocabulary import RouteState, Task, TrainingType
 from trainroute.route import build_routing_plan
-from trainroute.train.rows import job_rows, symbol_of, take_features, take_labels, take_training_rows
+from trainroute.train.rows import Wanted, job_rows, symbol_of, take_features, take_labels, take_training_rows
 from trainroute.train.store import PanelStore, write_store
 
 Floats = NDArray[np.float64]
@@ -115,7 +115,11 @@ def predict(fit: Fit) -> NDArray[np.float64] | None:
         threads=1,
         hyperparameters=FAMILY.resolve({}),
     )
-    train, later = (take_training_rows(store, part, fit.features, target) for part in (rows.train, rows.validation))
+    wanted, last = Wanted(features=fit.features, target=target), store.split.n_blocks
+    train, later = (
+        take_training_rows(store, part, wanted, first_block=0, ends_before=last)
+        for part in (rows.train, rows.validation)
+    )
     try:
         model = FAMILY().fit(train, later, context=context)
     except TrainingError:

@@ -17,6 +17,7 @@ from trainroute.evaluate.racing import (
     Record,
     choose,
     clearly_nothing,
+    clearly_pooled,
     clearly_strong,
     first_folds,
     record,
@@ -113,7 +114,13 @@ class _Race:
         trained = self.ridge.local_trained
         pooled = in_threads(lambda i: self._record(i, self.ridge.pooled, self.everywhere), targets)
         local = in_threads(lambda i: self._record(i, self.ridge.local, trained), targets)
-        strong = np.stack([clearly_strong(p) | clearly_strong(q) for p, q in zip(pooled, local, strict=True)])
+        beside = in_threads(lambda i: self._record(i, self.ridge.pooled, trained), targets)
+        strong = np.stack(
+            [
+                (clearly_strong(p) | clearly_strong(q)) & clearly_pooled(q, r)
+                for p, q, r in zip(pooled, local, beside, strict=True)
+            ]
+        )
         measurable = np.array([np.isfinite(outcome).any() for outcome in self.outcomes])
         entered = may_race & measurable & ~strong.all(1)
         self._compete_pooled(entered, strong, pooled)

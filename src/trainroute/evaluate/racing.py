@@ -2,7 +2,9 @@
 
 For one target and one side (pooled or local), at fold k, from the rows of the other folds:
 
-1. Ridge is clearly strong: its mean concordance less 2 standard errors is at least ``STRONG``. Trees are not used.
+1. Ridge is clearly strong: its mean concordance less 2 standard errors is at least ``STRONG``, and so clearly pooled
+   that the kind of probe decides nothing: the paired difference local − pooled plus 1 standard error is below 0. Trees
+   are not used.
 2. Trees are clearly nothing: their mean plus 1 standard error is below ``NOTHING``; or clearly no better than ridge: so
    is the paired difference below 0. Trees are not used. They are first tried on every second fold, the local ones on a
    sample of symbols; only where the answer is open for some fold, all folds and symbols follow.
@@ -37,6 +39,7 @@ STRONG = 0.55
 NOTHING = 0.515
 _STRONG_ERRORS = 2.0
 _NOTHING_ERRORS = 1.0
+_POOLED_ERRORS = 1.0
 SAMPLE_SYMBOLS = 8
 SAMPLE_SHARE = 16
 
@@ -123,6 +126,13 @@ def clearly_strong(ridge: Record) -> NDArray[np.bool_]:
     mean, error = ridge.without_each()
     strong: NDArray[np.bool_] = mean - _STRONG_ERRORS * error >= STRONG
     return strong
+
+
+def clearly_pooled(local: Record, pooled: Record) -> NDArray[np.bool_]:
+    """Whether the other folds settle, for each fold, that local ridge does worse than pooled ridge on the same rows."""
+    difference, error = local.minus(pooled).without_each()
+    pooled_wins: NDArray[np.bool_] = difference + _POOLED_ERRORS * error < 0
+    return pooled_wins
 
 
 def clearly_nothing(trees: Record, ridge: Record) -> NDArray[np.bool_]:

@@ -35,6 +35,7 @@ SIGNALS: dict[str, Signal] = {
     "linear": lambda x, _: x[:, 0],
     "size": lambda x, _: np.abs(x[:, 1]) - 0.8,
     "product": lambda x, _: x[:, 2] * x[:, 3],
+    "own_linear": lambda x, s: x[:, s % N_FEATURES] * (-1) ** (s // N_FEATURES),
     "own_size": lambda x, s: (np.abs(x[:, s % N_FEATURES]) - 0.8) * (-1) ** (s // N_FEATURES),
     "noise": lambda x, _: np.zeros(len(x)),
 }
@@ -153,6 +154,15 @@ def test_a_clearly_strong_linear_target_gets_no_trees(panel: Panel, with_trees: 
     assert all(trees == TreeUse() for trees in ridge_only.trees)
     np.testing.assert_array_equal(with_trees.predictions.pooled[:, 0], ridge_only.predictions.pooled[:, 0])
     np.testing.assert_array_equal(with_trees.predictions.local[:, 0], ridge_only.predictions.local[:, 0])
+
+
+def test_a_strong_linear_target_that_ridge_would_route_to_local_models_is_raced_on_both_sides() -> None:
+    panel = planted(("own_linear",))
+    found, ridge = probed(panel), probed(panel, trees=False)
+    assert mean_score(ridge, panel, 0, local=True) > 0.6
+    assert mean_score(ridge, panel, 0) < 0.55
+    assert found.trees[0].models > 0
+    assert mean_score(found, panel, 0, local=True) >= mean_score(ridge, panel, 0, local=True) - 0.005
 
 
 def test_the_rows_that_are_scored_do_not_depend_on_who_competes(with_trees: Probed, ridge_only: Probed) -> None:

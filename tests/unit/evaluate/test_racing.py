@@ -11,6 +11,7 @@ from trainroute.evaluate.racing import (
     Record,
     choose,
     clearly_nothing,
+    clearly_pooled,
     clearly_strong,
     first_folds,
     record,
@@ -79,6 +80,13 @@ def test_ridge_is_clearly_strong_only_well_above_the_bound() -> None:
     assert clearly_strong(record_of([STRONG + 0.02] * N_FOLDS)).all()
     assert not clearly_strong(record_of([STRONG + 0.002] * N_FOLDS)).any()
     assert not clearly_strong(record_of([STRONG + 0.02] * N_FOLDS, error=0.02)).any()
+
+
+def test_the_pool_is_clearly_better_only_beyond_the_error_of_the_paired_difference() -> None:
+    pooled = record_of([0.60] * N_FOLDS)
+    for local, settled in ((0.59, True), (0.5995, False), (0.61, False)):
+        beside = record_of([local] * N_FOLDS, error=0.004)
+        assert (clearly_pooled(beside, pooled) == settled).all()
 
 
 def test_trees_are_clearly_nothing_near_one_half_with_a_small_error_or_well_below_ridge() -> None:
