@@ -247,7 +247,8 @@ features = rng.normal(size=(4000, 20)).astype(np.float32)
 
 def rows(a, b):
     return TrainingRows(features=features[a:b], labels=(features[a:b, 0] > 0).astype(np.float32),
-                        symbol=np.zeros(b - a, np.int32), time=np.arange(b - a, dtype=np.int32),
+                        symbol=np.zeros(b - a, np.int32), time=np.arange(a, b, dtype=np.int32),
+                        usable_from=np.arange(a + 1, b + 1, dtype=np.int32),
                         feature_names=("f",) * 20)
 
 context = FitContext(task=task, n_classes=2, seed=0, threads=1, hyperparameters=family.resolve({}))
