@@ -1,0 +1,38 @@
+"""TabLSTM: long short-term memory that reads the features of one row one after another, both ways.
+
+References
+----------
+Schuster and Paliwal, "Bidirectional Recurrent Neural Networks", IEEE Transactions on Signal Processing 45, 1997.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+from trainroute.families.base import FitContext, Hyperparameter
+from trainroute.families.torch_networks import TRAINING_HYPERPARAMETERS, NetworkFamily
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class TabLSTM(NetworkFamily):
+    """A recurrent network over features as tokens."""
+
+    name: ClassVar[str] = "TabLSTM"
+    fixed_seconds: ClassVar[float] = 1.0
+    seconds_per_million_rows: ClassVar[float] = 1000.0
+    hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
+        {"token_width": 8, "width": 16, **TRAINING_HYPERPARAMETERS}
+    )
+
+    def _network(self, n_inputs: int, n_outputs: int, context: FitContext) -> "nn.Module":
+        from trainroute.networks.recurrence import FeatureMemory  # noqa: PLC0415 - heavy library
+
+        return FeatureMemory(
+            n_inputs,
+            n_outputs,
+            token_width=context.integer("token_width"),
+            width=context.integer("width"),
+            dropout=context.number("dropout"),
+        )

@@ -1,0 +1,174 @@
+"""The training loop of every PyTorch family, and prediction in batches of one size.
+
+1. An epoch shuffles the labelled rows with the seed's own generator and splits them into batches of equal size.
+2. Each batch is one step of AdamW with the gradient's norm clipped.
+3. After each epoch the loss on the validation rows is measured. The best weights are kept; when ``patience`` epochs
+   have brought no better ones, training stops and goes back to them.
+4. Without validation rows a fixed, small number of epochs is done.
+
+References
+----------
+Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019 (AdamW).
+Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013 (clipping).
+Prechelt, "Early Stopping - But When?", 1998.
+"""
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from trainroute.errors import TrainingError
+from trainroute.networks.batches import Batches
+from trainroute.networks.heads import Head
+
+ROWS_OF_A_PREDICTION = 512
+"""Every prediction is computed in a batch of exactly so many rows: kernels round differently for other sizes."""
+_LARGEST_GRADIENT = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long and in what steps a network trains.
+
+    Attributes
+    ----------
+    epochs : int
+        The most passes over the training rows.
+    patience : int
+        Epochs without a better validation loss after which training stops.
+    epochs_without_validation : int
+        Passes where no validation rows are given.
+    batch_rows : int
+    learning_rate, weight_decay : float
+    """
+
+    epochs: int
+    patience: int
+    epochs_without_validation: int
+    batch_rows: int
+    learning_rate: float
+    weight_decay: float
+
+
+class Examples:
+    """The labelled ones among some rows.
+
+    Parameters
+    ----------
+    batches : Batches
+    labels : ndarray of shape (n_rows,), float32
+        NaN for a row that is only context of others.
+    """
+
+    def __init__(self, batches: Batches, labels: NDArray[np.float32]) -> None:
+        known = np.flatnonzero(np.isfinite(labels))
+        self._batches = batches
+        self._labels = torch.from_numpy(labels)
+        self.rows = torch.from_numpy(known)
+        self.device = batches.device
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Return the network's arguments and the labels of some rows."""
+        return self._batches.take(rows), self._labels[rows].to(self.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a training went: passes done, the pass whose weights were kept, and their validation loss, if any."""
+
+    epochs: int
+    best_epoch: int
+    validation_loss: float | None
+
+
+def train(
+    network: nn.Module, examples: Examples, validation: Examples | None, *, head: Head, schedule: Schedule, seed: int
+) -> Training:
+    """Train a network in place; see the module's docstring for the steps.
+
+    Raises
+    ------
+    TrainingError
+        If the loss stops being a number.
+    """
+    optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
+    shuffle = torch.Generator().manual_seed(seed)
+    if validation is None:
+        for _ in range(schedule.epochs_without_validation):
+            _epoch(network, examples, head, optimiser, shuffle, schedule.batch_rows)
+        done = schedule.epochs_without_validation
+        return Training(epochs=done, best_epoch=done, validation_loss=None)
+    best_epoch, best_loss, best_weights = 0, math.inf, deepcopy(network.state_dict())
+    epoch = 0
+    while epoch < schedule.epochs and epoch - best_epoch < schedule.patience:
+        epoch += 1
+        _epoch(network, examples, head, optimiser, shuffle, schedule.batch_rows)
+        loss = _mean_loss(network, validation, head)
+        if loss < best_loss:
+            best_epoch, best_loss, best_weights = epoch, loss, deepcopy(network.state_dict())
+    network.load_state_dict(best_weights)
+    return Training(epochs=epoch, best_epoch=best_epoch, validation_loss=best_loss)
+
+
+def _epoch(
+    network: nn.Module,
+    examples: Examples,
+    head: Head,
+    optimiser: torch.optim.Optimizer,
+    shuffle: torch.Generator,
+    batch_rows: int,
+) -> None:
+    network.train()
+    total = torch.zeros((), device=examples.device)
+    order = examples.rows[torch.randperm(len(examples), generator=shuffle)]
+    for rows in order.tensor_split(math.ceil(len(order) / batch_rows)):
+        arguments, labels = examples.take(rows)
+        optimiser.zero_grad()
+        loss = head.loss(network(*arguments), labels)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
+        optimiser.step()
+        total += loss.detach()
+    _check_loss(float(total))
+
+
+def _mean_loss(network: nn.Module, examples: Examples, head: Head) -> float:
+    network.eval()
+    total = 0.0
+    with torch.inference_mode():
+        for rows in examples.rows.tensor_split(math.ceil(len(examples) / ROWS_OF_A_PREDICTION)):
+            arguments, labels = examples.take(rows)
+            total += float(head.loss(network(*arguments), labels)) * len(rows)
+    _check_loss(total)
+    return total / len(examples)
+
+
+def _check_loss(loss: float) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(f"the loss of the network has become {loss}; lower the hyperparameter learning_rate")
+
+
+def predict(network: nn.Module, batches: Batches, head: Head) -> NDArray[np.float64]:
+    """Predict every row.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or (n_rows, n_classes)
+        A row's prediction is the same, bit for bit, whatever other rows are predicted with it.
+    """
+    network.eval()
+    n_rows = len(batches)
+    predictions = [head.prediction(torch.empty(0, head.n_outputs, dtype=torch.float64))]
+    with torch.inference_mode():
+        for start in range(0, n_rows, ROWS_OF_A_PREDICTION):
+            rows = torch.arange(start, start + ROWS_OF_A_PREDICTION).clamp(max=n_rows - 1)
+            predictions.append(head.prediction(network(*batches.take(rows)).double()).cpu())
+    return np.asarray(torch.cat(predictions)[:n_rows].numpy(), dtype=np.float64)
