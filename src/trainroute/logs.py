@@ -3,6 +3,8 @@
 import logging
 import sys
 
+from trainroute.text import printable
+
 LOGGER = logging.getLogger("trainroute")
 
 
@@ -15,7 +17,10 @@ class _StderrHandler(logging.Handler):
 
 
 class _PlainFormatter(logging.Formatter):
-    """The message itself; anything above INFO says what it is."""
+    """The message itself, on one line; anything above INFO says what it is."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
+        return printable(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)

@@ -3,6 +3,7 @@
 from cyclopts import App
 
 from trainroute import __version__
+from trainroute.report.console import PipedConsole
 
 COMMANDS = {
     "run": ("training", "The one command: rank, select, measure, route, plan, train."),
@@ -45,6 +46,7 @@ def _app(name: str, about: str) -> App:
         name=name,
         help=about,
         version=__version__,
+        console=PipedConsole(),
         help_format="plaintext",
         result_action="return_value",
         suppress_keyboard_interrupt=False,

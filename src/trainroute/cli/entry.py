@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError
 from trainroute.cli.app import build_app, build_compatibility_app
 from trainroute.errors import TrainrouteError, UsageError
 from trainroute.logs import configure_logging
+from trainroute.text import printable
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -87,4 +88,4 @@ def _one_line(kind: type[BaseException], error: BaseException, _: TracebackType 
 
 
 def _say(message: str) -> None:
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    sys.stderr.write(f"error: {printable(' '.join(message.split()))}\n")

@@ -2,24 +2,11 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from unicodedata import category
+
+from trainroute.text import printable
 
 _LONGEST = 200
 _MARKUP = re.compile(r"[\\`*\[\]<>|~$&#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def printable(text: str) -> str:
-    r"""Write control characters, such as those that steer a terminal or turn the direction of text, as escapes.
-
-    Examples
-    --------
-    >>> printable("A\x1b[2JB")
-    'A\\x1b[2JB'
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c.encode("unicode_escape").decode() if category(c) in _HIDDEN else c for c in text)
 
 
 def cell(value: object) -> str:

@@ -1,22 +1,20 @@
 """The tables that end a run, and what `show` prints."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trainroute.records.markdown import printable
 from trainroute.records.plan import BudgetReport, TrainingJob, TrainingPlan
 from trainroute.records.results import TrainingReport
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.vocabulary import RouteState
+from trainroute.report.console import stdout_console
+from trainroute.text import printable
 
-_WIDTH_WITHOUT_TERMINAL = 120
 _ROOM_FOR_INTERVALS = 110
 _MOST_JOBS_SHOWN = 40
 _MOST_GAPS_SHOWN = 10
@@ -29,19 +27,6 @@ _ROUTE_HEADINGS = {
     RouteState.ROUTE_EXPERIMENTAL_ONLY: "exper.",
     RouteState.ROUTE_BLOCKED: "blocked",
 }
-
-
-class _PipedConsole(Console):
-    """A console that leaves a pipe without a reader to `trainroute.cli.entry`, instead of ending the program."""
-
-    def on_broken_pipe(self) -> None:
-        """Raise; Rich would exit with 1."""
-        raise BrokenPipeError
-
-
-def stdout_console() -> Console:
-    """Return a console on stdout; without a terminal it is wide enough for the tables."""
-    return _PipedConsole(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
 
 
 def print_lines(*lines: str) -> None:

@@ -168,11 +168,39 @@ def test_what_cannot_be_tried_is_refused_in_one_line(asked: list[str], named: st
     assert named in ended.error
 
 
-@pytest.mark.parametrize("asked", [["show"], ["explain", "--target", "y", "--symbol", "A"]])
+def test_a_name_cannot_steer_a_terminal_by_errors_and_log_lines(run: Path, program: Program, tmp_path: Path) -> None:
+    name = "\x1b]0;owned\x07\x9b2J\u202e"
+    for asked in (["explain", "--target", name], ["show", "--symbols", name], ["diff", run, tmp_path / name]):
+        ended = program(*asked, *([] if asked[0] == "diff" else ["--output-dir", run]))
+        assert ended.code == 2
+        assert "\\x1b" in ended.error
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(ended.err)
+    table = pl.read_parquet(_table(tmp_path / "table.parquet")).with_columns(pl.lit(1).alias(name))
+    table.write_parquet(tmp_path / "odd.parquet")
+    warned = program("route", tmp_path / "odd.parquet", "--output-dir", tmp_path / "odd").err
+    assert "x1b" in warned
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(warned)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["show"],
+        ["explain", "--target", "y", "--symbol", "A"],
+        ["explain", "--target", "y", "--format", "json"],
+        ["explain", "--blocked", "--format", "markdown"],
+        ["validate"],
+        ["route", "--dry-run"],
+        ["show", "--help"],
+    ],
+)
 def test_a_reader_that_goes_away_is_no_failure(asked: list[str], run: Path) -> None:
     program = Path(sys.executable).with_name("trainroute")
     with subprocess.Popen(
-        [program, *asked, "--output-dir", run], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [program, *asked, *([] if "--help" in asked else ["--output-dir", run])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as running:
         assert running.stdout is not None
         assert running.stderr is not None

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from trainroute import pipeline
-from trainroute.records.markdown import printable
+from trainroute.text import printable
 
 Program = Callable[..., Any]
 NAMES = [
