@@ -51,9 +51,10 @@ def test_the_gradient_is_that_of_the_reward() -> None:
     symbol = np.repeat(np.array([0, 1, 2], dtype=np.int32), [30, 1, 29])
     reward = Reward(cost=0.3, risk_aversion=0.7)
     rest = (X, outcomes, _first_rows(symbol), reward, 0.2)
-    for weights in rng.normal(size=(5, 4)):
+    for weights in rng.normal(size=(5, 5)):
         assert check_grad(lambda w: _loss(w, *rest)[0], lambda w: _loss(w, *rest)[1], weights) < 1e-5
-        loss = 0.5 * 0.2 * (weights[:-1] ** 2).sum() - mean_reward(np.tanh(X @ weights), outcomes, symbol, reward)
+        positions = np.tanh(X @ weights[:-1] + weights[-1])
+        loss = 0.5 * 0.2 * (weights[:-1] ** 2).sum() - mean_reward(positions, outcomes, symbol, reward)
         assert _loss(weights, *rest)[0] == pytest.approx(loss, abs=1e-3)
 
 
