@@ -1,8 +1,10 @@
 """Time and memory from a candidates file to every plan file, as targets × symbols grows.
 
 Run ``python benchmarks/plan_scale.py`` (100 × 1,000), or give sizes: ``… plan_scale.py 20x500 1000x1000``.
-Each size runs in a process of its own, so that its peak memory is its own. Two tables, which stand in
-``docs/plans.md``: the commands, each as a person starts it, and the steps behind ``trainroute route`` one by one.
+Each size runs in a process of its own, so that its peak memory is its own. Three tables, which stand in
+``docs/benchmarks.md``: the commands, each as a person starts it (none with ``--steps``); the steps behind
+``trainroute route`` one by one; and what is bounded: routes alone, the master plan, all files. On a machine that does
+other work too, the core seconds say more than the seconds.
 """
 
 import argparse
@@ -13,16 +15,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 STABILITY = ("STABLE", "DRIFTING", "DIVERGED", "UNKNOWN")
-COMMANDS = ("route", "show", "validate", "explain")
+COMMANDS = ("route", "show", "validate", "explain", "diff", "sweep")
 STEPS = ("read", "states and routes", "route", "write routing plan", "plan", "write training plan")
+MASTER = "plan and write the master"
+SWEEP = "routing.symbol.min_score=0.52:0.60:0.02"
+CHANGED = 10  # of so many pairs of the second plan, one has another score
 
 
 def planted_candidates(n_targets: int, n_symbols: int, seed: int = 0) -> pl.DataFrame:
@@ -97,12 +103,31 @@ def _side(
     }
 
 
-def measure(folder: Path) -> dict[str, float]:
-    """Run every step once in this process and return seconds by step, peak memory and sizes."""
+def changed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the table of a next week: some pairs have a higher score."""
+    higher = (pl.col("score_shrunk") + 0.02).clip(0.0, 1.0)
+    some = (pl.int_range(pl.len()) % CHANGED == 0) & pl.col("symbol").is_not_null()
+    return frame.with_columns(score_shrunk=pl.when(some).then(higher).otherwise("score_shrunk"))
+
+
+class Took(NamedTuple):
+    """Seconds by the clock, and of the cores."""
+
+    seconds: float
+    core: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s ({self.core:.2f} core s)"
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Run every step once in this process and return the time by step, peak memory and sizes."""
     from trainroute.config import load_config  # noqa: PLC0415 - the child measures its own imports
     from trainroute.plan import build_training_plan, load_training_plan, validate_plan, write_training_plan  # noqa: PLC0415
+    from trainroute.records.artifacts import write_parts  # noqa: PLC0415
     from trainroute.records.candidates_io import read_candidates  # noqa: PLC0415
     from trainroute.records.plan import FeatureSet  # noqa: PLC0415
+    from trainroute.records.plan_io import MASTER_NAME, job_lines, plan_parts  # noqa: PLC0415
     from trainroute.records.routing_io import read_routing_plan, write_routing_plan  # noqa: PLC0415
     from trainroute.route import build_routing_plan  # noqa: PLC0415
     from trainroute.route.decide import routed  # noqa: PLC0415
@@ -110,6 +135,7 @@ def measure(folder: Path) -> dict[str, float]:
     from trainroute.route.hysteresis import basis_of, remembered  # noqa: PLC0415
 
     config, took, alone = load_config(), {}, {}
+    peak: dict[str, float] = {}
     with _timed(took, "read"):
         candidates = read_candidates(folder / "candidates.parquet")
     with _timed(alone, "states and routes"):
@@ -131,61 +157,82 @@ def measure(folder: Path) -> dict[str, float]:
             git_commit=None,
             routing_plan_path=str(path),
         )
+    with _timed(alone, "write the master"), (folder / MASTER_NAME).open("wb") as file:
+        write_parts(file, plan_parts(plan, job_lines(plan.jobs)))
+    peak["master"] = _peak()
     with _timed(took, "write training plan"):
         write_training_plan(plan, folder / "globals" / "training_plan")
-    to_files = sum(took.values())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    peak["all"] = _peak()
     loaded = load_training_plan(folder / "globals" / "training_plan")
     problems = validate_plan(loaded, routing=read_routing_plan(path))
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
     jobs = float(len(loaded.jobs))
+    master = _sum([took["plan"], alone["write the master"]])
     return {
         **took,
         **alone,
-        "total": to_files,
+        MASTER: master,
+        "to the master": _sum([took["read"], took["route"], master]),
+        "total": _sum(took.values()),
         "peak": peak,
         "size": size,
         "jobs": jobs,
-        "problems": float(len(problems)),
+        "problems": len(problems),
     }
 
 
+def _sum(steps: Iterable[Took]) -> Took:
+    return Took(*(sum(column) for column in zip(*steps, strict=True)))
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
 @contextmanager
-def _timed(took: dict[str, float], step: str) -> Iterator[None]:
-    start = time.perf_counter()
+def _timed(took: dict[str, Took], step: str) -> Iterator[None]:
+    start, core = time.perf_counter(), time.process_time()
     yield
-    took[step] = time.perf_counter() - start
+    took[step] = Took(time.perf_counter() - start, time.process_time() - core)
 
 
 def main() -> None:
     """Measure the sizes asked for, each in its own process, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", default=["100x1000"], help="targets x symbols")
+    parser.add_argument("--steps", action="store_true", help="the steps only, not the commands")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     sizes = [tuple(int(part) for part in size.split("x")) for size in options.sizes]
     if options.child:
         print(json.dumps(measure(options.child)))
         return
-    tables = (
-        _Table(["targets × symbols", *COMMANDS]),
-        _Table(["targets × symbols", "jobs", *STEPS, "to all files", "peak", "on disk"]),
+    commands = _Table(["targets × symbols", *COMMANDS])
+    steps = _Table(["targets × symbols", "jobs", *STEPS, "on disk"])
+    bounded = _Table(
+        ["targets × symbols", "routes alone", MASTER, "candidates to the master", "peak", "to all files", "peak"]
     )
     for n_targets, n_symbols in sizes:
         size = f"{n_targets:,} × {n_symbols:,}"
         with tempfile.TemporaryDirectory() as name:
             frame = planted_candidates(n_targets, n_symbols)
             frame.write_parquet(Path(name) / "candidates.parquet")
-            pair = frame.select("target", "symbol").row(0)
-            tables[0].add(size, *_commands(Path(name), *pair))
+            if not options.steps:
+                commands.add(size, *_commands(Path(name), frame))
             command = [sys.executable, __file__, f"{n_targets}x{n_symbols}", "--child", name]
             out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found = json.loads(out)
-        steps = [f"{found[step]:.2f} s" for step in STEPS]
-        sums = [f"{found['total']:.1f} s", f"{found['peak']:,.0f} MB", f"{found['size']:,.0f} MB"]
-        tables[1].add(size, f"{found['jobs']:,.0f}", *steps, *sums)
+        steps.add(
+            size, f"{found['jobs']:,.0f}", *(str(Took(*found[step])) for step in STEPS), f"{found['size']:,.0f} MB"
+        )
+        whole, to_master, routes, master = (
+            str(Took(*found[name])) for name in ("total", "to the master", "states and routes", MASTER)
+        )
+        peaks = [f"{found['peak'][name]:,.0f} MB" for name in ("master", "all")]
+        bounded.add(size, routes, master, to_master, peaks[0], whole, peaks[1])
         if found["problems"]:
-            sys.exit(f"validate found {found['problems']:.0f} problems")
+            sys.exit(f"validate found {found['problems']} problems")
+    tables = [steps, bounded] if options.steps else [commands, steps, bounded]
     print("\n\n".join(table.text for table in tables))
 
 
@@ -197,22 +244,30 @@ class _Table:
         self.text += f"\n| {' | '.join(cells)} |"
 
 
-def _commands(folder: Path, target: str, symbol: str) -> list[str]:
+def _commands(folder: Path, frame: pl.DataFrame) -> list[str]:
     """Run each command as a person does; return seconds, core seconds and peak memory of each."""
-    arguments = {"route": [str(folder / "candidates.parquet")], "explain": ["--target", target, "--symbol", symbol]}
-    found = []
-    for name in COMMANDS:
-        command = [sys.executable, "-m", "trainroute", name, *arguments.get(name, [])]
-        start = time.perf_counter()
-        with subprocess.Popen([*command, "--output-dir", str(folder / "out")], stdout=subprocess.DEVNULL) as child:
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            sys.exit(f"{name} ended with {child.returncode}")
-        core = usage.ru_utime + usage.ru_stime
-        seconds = f"{time.perf_counter() - start:.1f} s ({core:.1f} core s)"
-        found.append(f"{seconds}, {usage.ru_maxrss / 1e3:,.0f} MB")
-    return found
+    target, symbol = frame.select("target", "symbol").row(0)
+    now, later = ["--output-dir", str(folder / "out")], str(folder / "later")
+    changed(frame).write_parquet(folder / "changed.parquet")
+    arguments = {
+        "route": ["route", str(folder / "candidates.parquet"), *now],
+        "explain": ["explain", "--target", target, "--symbol", symbol, *now],
+        "diff": ["diff", str(folder / "out"), later],
+        "sweep": ["route", "--sweep", SWEEP, *now],
+    }
+    _command(["route", str(folder / "changed.parquet"), "--output-dir", later])
+    return [_command(arguments.get(name, [name, *now])) for name in COMMANDS]
+
+
+def _command(arguments: list[str]) -> str:
+    start = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-m", "trainroute", *arguments], stdout=subprocess.DEVNULL) as child:
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"{arguments[0]} ended with {child.returncode}")
+    took = Took(time.perf_counter() - start, usage.ru_utime + usage.ru_stime)
+    return f"{took}, {usage.ru_maxrss / 1e3:,.0f} MB"
 
 
 if __name__ == "__main__":
