@@ -11,9 +11,9 @@ ADVICE: Mapping[FailureKind, str] = MappingProxyType(
         "planning.family_min_priority) or give it more rows",
         FailureKind.ERROR: "run the job again with --job ID --verbose for the traceback; if it comes and goes, raise "
         "training.attempts",
-        FailureKind.TIME_LIMIT: "raise training.families.<name>.time_limit_minutes, or give it more threads or "
+        FailureKind.TIME_LIMIT: "raise training.families.NAME.time_limit_minutes, or give it more threads or "
         "fewer rounds",
-        FailureKind.MEMORY_LIMIT: "raise training.families.<name>.memory_limit_mb, or lower training.workers so that "
+        FailureKind.MEMORY_LIMIT: "raise training.families.NAME.memory_limit_mb, or lower training.workers so that "
         "one fit may hold more",
         FailureKind.DIED: "look at what it said last; if the system ran out of memory, lower training.workers or set "
         "training.memory_mb",

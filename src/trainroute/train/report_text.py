@@ -89,11 +89,16 @@ def _models(results: Sequence[FamilyResult]) -> Iterable[str]:
         yield bounded_table(
             ("target", "symbol", "family", "expected", "holdout score", "seconds", "files"),
             [
-                (r.target, r.symbol or "pooled", r.family, r.expected_score, r.score, f"{r.seconds:.2f}", r.artifact)
+                (r.target, r.symbol or "pooled", r.family, r.expected_score, r.score, _seconds(r.seconds), r.artifact)
                 for r in done[:_MOST_LINES]
             ],
             total=len(done),
         )
+
+
+def _seconds(taken: float | None) -> str | None:
+    """Write a time; a model whose run was killed just after it was written has none."""
+    return None if taken is None else f"{taken:.2f}"
 
 
 def _listed(title: str, lines: Sequence[str]) -> Iterable[str]:

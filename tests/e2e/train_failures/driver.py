@@ -1,6 +1,7 @@
 """A user's script: it trains a plan at its top level, without a main guard, and prints what became of each pair.
 
-Arguments: output directory; families of the one job that all of them share; settings as JSON for ``training``.
+Arguments: output directory; families of the one job that all of them share; settings as JSON for ``training``, and,
+if given, JSON of ``resume`` and of the ``jobs`` to select.
 """
 
 import json
@@ -12,6 +13,7 @@ import msgspec
 import numpy as np
 
 from trainroute.config import Config
+from trainroute.errors import TrainrouteError
 from trainroute.panel import Panel, SymbolRows, Target
 from trainroute.records.plan import (
     TRAINING_PLAN_SCHEMA_VERSION,
@@ -21,12 +23,14 @@ from trainroute.records.plan import (
     TrainingPlanMetadata,
     TrainingPlanSummary,
 )
+from trainroute.records.selectors import Selector
 from trainroute.records.vocabulary import RouteState, Task, TrainingType
 from trainroute.train import train_plan
 
 SYMBOLS = ("A", "B", "C")
 N_TIMES = 600
 output_dir, families, settings = Path(sys.argv[1]), tuple(sys.argv[2].split(",")), json.loads(sys.argv[3])
+asked = json.loads(sys.argv[4]) if len(sys.argv) > 4 else {}
 
 
 def rows(symbol: str) -> SymbolRows:
@@ -95,6 +99,17 @@ plan = TrainingPlan(
     ),
 )
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-outcome = train_plan(plan, panel, Config.model_validate({"training": settings}), output_dir=output_dir)
+try:
+    outcome = train_plan(
+        plan,
+        panel,
+        Config.model_validate({"training": settings}),
+        output_dir=output_dir,
+        resume=asked.get("resume", False),
+        selector=Selector(jobs=tuple(asked["jobs"])) if "jobs" in asked else Selector(),
+    )
+except TrainrouteError as error:
+    sys.stderr.write(f"error: {error}\n")
+    sys.exit(error.exit_code)
 sys.stdout.write(msgspec.json.encode(outcome.results).decode())
 sys.exit(outcome.exit_code)

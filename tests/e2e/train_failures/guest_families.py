@@ -2,13 +2,16 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -63,6 +66,7 @@ class Guest(Family):
                 "threads": context.threads,
                 "omp": os.environ.get("OMP_NUM_THREADS", ""),
                 "cuda": os.environ.get("CUDA_VISIBLE_DEVICES", "not set"),
+                "loaded": " ".join(sorted({"torch", "keras", "tensorflow"} & set(sys.modules))),
             }
         )
 
@@ -80,6 +84,53 @@ class Fine(Guest):
 class FineOnGpu(Fine):
     name: ClassVar[str] = "FineOnGpu"
     stage: ClassVar[Stage] = Stage.GPU
+
+
+class WithTorch(FineOnGpu):
+    """Stands for a family of PyTorch: a module of that name is loaded."""
+
+    name: ClassVar[str] = "WithTorch"
+    gpu_library: ClassVar[str | None] = "torch"
+
+    def act(self) -> None:
+        module = ModuleType("torch")
+        module.__dict__["cuda"] = SimpleNamespace(is_available=lambda: False)
+        sys.modules.setdefault("torch", module)
+
+
+class WithKeras(FineOnGpu):
+    name: ClassVar[str] = "WithKeras"
+    gpu_library: ClassVar[str | None] = "keras"
+
+    def act(self) -> None:
+        sys.modules.setdefault("keras", ModuleType("keras"))
+
+
+class Slow(Guest):
+    """Takes a second; costs more than the others by its own account."""
+
+    name: ClassVar[str] = "Slow"
+    fixed_seconds: ClassVar[float] = 1.0
+
+    def act(self) -> None:
+        (MARKS / f"slow_{os.getpid()}").touch()
+        time.sleep(1.0)
+
+
+class LacksLibrary(Guest):
+    """Finds out too late that a library it needs is not there."""
+
+    name: ClassVar[str] = "LacksLibrary"
+
+    def act(self) -> None:
+        import_module("a_library_that_nobody_has")
+
+
+class FullDisk(Guest):
+    name: ClassVar[str] = "FullDisk"
+
+    def act(self) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
 
 
 class Keeps(Guest):
