@@ -1,0 +1,39 @@
+"""MLP: a plain dense network.
+
+References
+----------
+Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", Nature 323, 1986.
+Ba, Kiros and Hinton, "Layer Normalization", 2016. Srivastava et al., "Dropout", JMLR 15, 2014.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+from trainroute.families.base import FitContext, FittedModel, Hyperparameter, TrainingRows
+from trainroute.families.keras_family import SCHEDULE, KerasFamily, KerasModel, Question, fit_details, schedule, trunk
+from trainroute.networks.keras_training import train as train_network
+
+
+class MLP(KerasFamily):
+    """Hidden layers of dense units, each normalised and partly left out in training, and one output layer."""
+
+    name: ClassVar[str] = "MLP"
+    fixed_seconds: ClassVar[float] = 1.0
+    seconds_per_million_rows: ClassVar[float] = 100.0
+    hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
+        {**SCHEDULE, "layers": 2, "width": 64, "dropout": 0.1}
+    )
+
+    def _fit(self, train: TrainingRows, validation: TrainingRows, context: FitContext) -> FittedModel:
+        question = Question.of(train, context)
+        architecture = trunk(context, question.features.n_inputs, (question.block.size,))
+        network = architecture.build(context.seed)
+        training = train_network(
+            network.model,
+            (question.block,),
+            question.examples(train),
+            question.validation(validation),
+            schedule(context),
+        )
+        return KerasModel(question, architecture, network, fit_details(training))

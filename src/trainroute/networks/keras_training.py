@@ -1,0 +1,124 @@
+"""The training loop of the Keras networks: shuffled batches, early stopping, the best weights kept."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainroute.errors import TrainingError
+from trainroute.networks.keras_backend import keras_threads, load_keras
+from trainroute.networks.keras_dense import set_weights, weights_of
+from trainroute.networks.keras_loss import Block, masked_loss
+
+if TYPE_CHECKING:
+    from keras import Model
+
+_ROWS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows as a network sees them.
+
+    Attributes
+    ----------
+    inputs : ndarray of shape (n_rows, n_inputs), float32
+    labels : ndarray of shape (n_rows, n_labels), float32
+        The label columns of the blocks, side by side; NaN where a label is unknown.
+    """
+
+    inputs: NDArray[np.float32]
+    labels: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    learning_rate, weight_decay : float
+        Of AdamW (Loshchilov & Hutter 2019).
+    batch_rows : int
+        Rows per step, where that makes at most ``batches_per_epoch`` steps; more rows per step otherwise.
+    batches_per_epoch : int
+    epochs : int
+        The most passes over the rows.
+    patience : int
+        Passes without a lower validation loss after which training stops.
+    epochs_without_validation : int
+        Passes where there are no validation rows.
+    seed, threads : int
+    """
+
+    learning_rate: float
+    weight_decay: float
+    batch_rows: int
+    batches_per_epoch: int
+    epochs: int
+    patience: int
+    epochs_without_validation: int
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a training went: passes done, the pass whose weights were kept, and their validation loss, if any."""
+
+    epochs: int
+    best_epoch: int
+    validation_loss: float | None
+
+
+def train(
+    model: "Model", blocks: Sequence[Block], examples: Examples, validation: Examples | None, schedule: Schedule
+) -> Training:
+    """Train, and leave the model with the weights of its best epoch.
+
+    Without validation rows all of ``epochs_without_validation`` are done, and the last weights kept.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not a number.
+    """
+    keras = load_keras()
+    optimizer = keras.optimizers.AdamW(schedule.learning_rate, weight_decay=schedule.weight_decay)
+    model.compile(optimizer=optimizer, loss=masked_loss(blocks), jit_compile=False)
+    rng = np.random.default_rng(schedule.seed)
+    most = schedule.epochs if validation else schedule.epochs_without_validation
+    best_epoch, best_loss, best_weights, epoch = 0, np.inf, weights_of(model), 0
+    with keras_threads(schedule.threads):
+        while epoch < most and (validation is None or epoch - best_epoch < schedule.patience):
+            epoch += 1
+            loss = 0.0
+            for batch in batches(len(examples), schedule, rng):
+                loss += float(model.train_on_batch(examples.inputs[batch], examples.labels[batch]))
+            loss = _loss(model, validation) if validation else loss
+            if not np.isfinite(loss):
+                raise TrainingError(f"the loss is {loss} in epoch {epoch}; expected a number: lower learning_rate")
+            if validation is None or loss < best_loss:
+                best_epoch, best_loss, best_weights = epoch, loss, weights_of(model)
+    set_weights(model, best_weights)
+    return Training(epochs=epoch, best_epoch=best_epoch, validation_loss=best_loss if validation else None)
+
+
+def batches(n_rows: int, schedule: Schedule, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield the numbers of the rows of each step of an epoch: each row once, in random order, in like parts."""
+    rows_per_step = max(schedule.batch_rows, -(-n_rows // schedule.batches_per_epoch))
+    yield from np.array_split(rng.permutation(n_rows), -(-n_rows // rows_per_step))
+
+
+def _loss(model: "Model", examples: Examples) -> float:
+    total = 0.0
+    for start in range(0, len(examples), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        inputs = examples.inputs[part]
+        total += float(model.test_on_batch(inputs, examples.labels[part])) * len(inputs)
+    return total / len(examples)
