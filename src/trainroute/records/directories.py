@@ -54,6 +54,9 @@ def replaced_directory(directory: Path, *, owned: Collection[str]) -> Iterator[P
 
 def recover(directory: Path) -> None:
     """Put back what a writer killed between its two renames had set aside."""
+    directory = directory.absolute()  # "." has no name to stand beside; the root has none at all
+    if not directory.name:
+        return
     aside = _aside(directory)
     if aside.is_dir() and not directory.exists():
         aside.rename(directory)

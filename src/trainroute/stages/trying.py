@@ -149,7 +149,7 @@ def values_of(text: str) -> list[Any]:
     first, last, step = parts
     count = int((last - first) / step) + 1
     if count > _MOST_VALUES:
-        raise UsageError(f"--sweep {text}: {count} values, at most {_MOST_VALUES}; make the step larger")
+        raise UsageError(f"--sweep {text}: too many values, at most {_MOST_VALUES}; make the step larger")
     whole = all(part == part.to_integral_value() for part in parts)
     return [int(value) if whole else float(value) for value in (first + step * n for n in range(count))]
 

@@ -115,6 +115,17 @@ def test_diff_has_exit_codes_and_three_forms(run: Path, program: Program, tmp_pa
     assert program("diff", run, tmp_path / "nothing").code == 2
 
 
+def test_plans_may_be_named_by_the_directory_one_is_in(
+    run: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run)
+    assert program("diff", ".", run, "--exit-code").code == 0
+    assert "no difference" in program("route", "--output-dir", ".", "--dry-run").out
+    monkeypatch.chdir(run / "METRICS/routing_plan")
+    assert program("diff", ".", run / "METRICS/routing_plan", "--exit-code").code == 0
+    assert program("diff", run, "/").error.startswith("/: holds neither")
+
+
 def test_a_name_cannot_steer_terminal_or_page(run: Path, program: Program, tmp_path: Path) -> None:
     other = tmp_path / "other"
     changed = {"\x1b[2J<b>": {"score_shrunk": 0.52}}
@@ -159,6 +170,7 @@ def test_a_sweep_counts_the_routes_of_each_value(run: Path, program: Program) ->
         (["--set", "validation.n_blocks=3"], "trainroute run"),
         (["--sweep", f"{KEY}=0.6:0.5:0.1"], "first:last:step"),
         (["--sweep", f"{KEY}=0:1:0.0000001"], "at most 1000"),
+        (["--sweep", f"{KEY}=0:1:1e-400"], "too many values, at most 1000"),
         (["--sweep", KEY], "key=first:last:step"),
     ],
 )

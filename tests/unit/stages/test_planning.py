@@ -1,5 +1,7 @@
 """Plans made of a measurement on disk, and what `validate` says of them."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,14 @@ from trainroute.config import Config
 from trainroute.families import select_families
 from trainroute.panel import data_fingerprint
 from trainroute.plan import load_training_plan
-from trainroute.records.candidates_io import TableFormat, find_candidates, validate_candidates, write_candidates
+from trainroute.records.artifacts import read_json_artifact
+from trainroute.records.candidates_io import (
+    TableFormat,
+    find_candidates,
+    validate_candidates,
+    write_candidates,
+)
+from trainroute.records.routing_io import read_routing_plan
 from trainroute.stages import plan_candidates
 
 SYMBOLS = ("A", "B")
@@ -100,3 +109,39 @@ def test_explain_and_diff_work_whatever_the_format(measured: Path, program: Call
     assert measured.is_dir()
     assert "y_up_1d · A: ROUTE_" in program("explain", "--target", "y_up_1d", "--symbol", "A").out
     assert "no difference" in program("diff", "results", "results").out
+
+
+def _one_target(path: Path, count: int, score: float) -> Path:
+    row = {"target": "y", "score": score, "score_ci_low": score - 0.02, "p_skill": 0.999, "sample_size": 9000}
+    rows = pl.DataFrame({"symbol": [None, *(f"S{number:06d}" for number in range(count))]})
+    rows.select(*(pl.lit(value).alias(name) for name, value in row.items()), "symbol").write_parquet(path)
+    return path
+
+
+_WRITER = """
+import sys
+from trainroute import pipeline
+for _ in range(int(sys.argv[3])):
+    pipeline.route(sys.argv[1], output_dir=sys.argv[2])
+"""
+
+
+def test_two_writers_at_once_leave_one_whole_plan(tmp_path: Path) -> None:
+    """Whoever comes last wins; what is there is never a mixture of files of both."""
+    tables = [_one_target(tmp_path / f"{score}.parquet", 50, score) for score in (0.5, 0.6)]
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _WRITER, table, tmp_path / "run", "4"], stderr=subprocess.PIPE, text=True
+        )
+        for table in tables
+    ]
+    said = [writer.communicate()[1] for writer in writers]
+    assert not any("Traceback" in text for text in said), said
+    routing = read_routing_plan(tmp_path / "run/METRICS/routing_plan")
+    plan = load_training_plan(tmp_path / "run/globals/training_plan")
+    for mirror in (tmp_path / "run/globals/training_plan").rglob("*.json"):
+        read_json_artifact(mirror)
+    assert len(routing.pairs) == plan.summary.total_pairs == 50
+    page = (tmp_path / "run/METRICS/routing_plan/routing_plan.md").read_text()
+    assert routing.plan_id in page
+    assert [path for path in (tmp_path / "run/METRICS").iterdir() if path.name.startswith(".")] == []
