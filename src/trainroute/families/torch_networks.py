@@ -32,6 +32,7 @@ TRAINING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
     "patience": 4,
     "epochs_without_validation": 6,
     "batch_rows": 256,
+    "batches_per_epoch": 200,
     "learning_rate": 0.003,
     "weight_decay": 0.01,
     "dropout": 0.1,
@@ -39,6 +40,7 @@ TRAINING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
 """What every network's training needs; see `trainroute.networks.training.Schedule`."""
 SEQUENCE_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {"sequence_length": 16, "max_gap": 5}
 """Rows of a sequence, and the longest step between two of them, in timestamps of the panel."""
+_ROWS_OF_A_FULL_EPOCH = 51_200
 _MAY_BE_NOTHING = {"weight_decay": "0 or more", "dropout": "0 or more and below 1"}
 
 
@@ -128,6 +130,11 @@ class NetworkFamily(Family):
             )
         return settings
 
+    @classmethod
+    def estimate_seconds(cls, n_rows: int, n_features: int = 100) -> float:
+        """Return the planner's estimate; see `Family.estimate_seconds`. Beyond a full epoch more rows cost no more."""
+        return super().estimate_seconds(min(n_rows, _ROWS_OF_A_FULL_EPOCH), n_features)
+
     @abstractmethod
     def _network(self, n_inputs: int, n_outputs: int, context: FitContext) -> "nn.Module":
         """Build the network with fresh weights."""
@@ -196,6 +203,7 @@ def _train(model: NetworkModel, train: TrainingRows, validation: TrainingRows, c
         patience=context.integer("patience"),
         epochs_without_validation=context.integer("epochs_without_validation"),
         batch_rows=context.integer("batch_rows"),
+        batches_per_epoch=context.integer("batches_per_epoch"),
         learning_rate=context.number("learning_rate"),
         weight_decay=context.number("weight_decay"),
     )

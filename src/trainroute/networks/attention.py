@@ -15,6 +15,7 @@ from torch.nn import functional
 from trainroute.networks.tokens import FeatureTokens
 
 _WIDENING = 2
+_ALL, _FIRST, _LAST = slice(None), slice(0, 1), slice(-1, None)
 
 
 class AttentionBlock(nn.Module):
@@ -24,19 +25,24 @@ class AttentionBlock(nn.Module):
         super().__init__()
         self.heads = heads
         self.before_attention = nn.LayerNorm(width)
-        self.queries_keys_values = nn.Linear(width, 3 * width)
+        self.queries = nn.Linear(width, width)
+        self.keys_values = nn.Linear(width, 2 * width)
         self.mixed = nn.Linear(width, width)
         self.before_network = nn.LayerNorm(width)
         self.wide = nn.Linear(width, _WIDENING * width)
         self.narrow = nn.Linear(_WIDENING * width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: Tensor, visible: Tensor | None = None) -> Tensor:
-        """Map tokens (n, length, width) to the same shape; ``visible`` (n, 1, 1, length) says which may be read."""
-        parts = self.queries_keys_values(self.before_attention(tokens)).unflatten(2, (3, self.heads, -1))
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
+    def forward(self, tokens: Tensor, visible: Tensor | None = None, *, of: slice = _ALL) -> Tensor:
+        """Map tokens (n, length, width) to new ones.
+
+        ``visible`` (n, 1, 1, length) says which may be read; only the tokens ``of`` are computed and returned.
+        """
+        normed = self.before_attention(tokens)
+        queries = self.queries(normed[:, of]).unflatten(2, (self.heads, -1)).transpose(1, 2)
+        keys, values = self.keys_values(normed).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
         read = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
-        tokens = tokens + self.dropout(self.mixed(read.transpose(1, 2).flatten(2)))
+        tokens = tokens[:, of] + self.dropout(self.mixed(read.transpose(1, 2).flatten(2)))
         inner = self.narrow(self.dropout(functional.gelu(self.wide(self.before_network(tokens)))))
         return torch.as_tensor(tokens + self.dropout(inner))
 
@@ -69,9 +75,9 @@ class SequenceAttention(nn.Module):
         """Map steps (n, length, n_inputs) and which of them are rows (n, length) to outputs (n, n_outputs)."""
         tokens = self.embedding(steps) + self.places
         visible = present[:, None, None, :]
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             tokens = block(tokens, visible)
-        return torch.as_tensor(self.output(self.norm(tokens[:, -1])))
+        return torch.as_tensor(self.output(self.norm(self.blocks[-1](tokens, visible, of=_LAST)[:, 0])))
 
 
 class FeatureAttention(nn.Module):
@@ -95,6 +101,6 @@ class FeatureAttention(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Map inputs (n, n_inputs) to outputs (n, n_outputs)."""
         tokens = torch.cat([self.reader.expand(len(inputs), -1, -1), self.tokens(inputs)], dim=1)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             tokens = block(tokens)
-        return torch.as_tensor(self.output(self.norm(tokens[:, 0])))
+        return torch.as_tensor(self.output(self.norm(self.blocks[-1](tokens, of=_FIRST)[:, 0])))

@@ -1,6 +1,7 @@
 """The training loop of every PyTorch family, and prediction in batches of one size.
 
-1. An epoch shuffles the labelled rows with the seed's own generator and splits them into batches of equal size.
+1. An epoch shuffles the labelled rows with the seed's own generator, takes as many as make at most
+   ``batches_per_epoch`` batches, and splits them into batches of equal size.
 2. Each batch is one step of AdamW with the gradient's norm clipped.
 3. After each epoch the loss on the validation rows is measured. The best weights are kept; when ``patience`` epochs
    have brought no better ones, training stops and goes back to them.
@@ -38,12 +39,13 @@ class Schedule:
     Attributes
     ----------
     epochs : int
-        The most passes over the training rows.
+        The most epochs.
     patience : int
         Epochs without a better validation loss after which training stops.
     epochs_without_validation : int
-        Passes where no validation rows are given.
-    batch_rows : int
+        Epochs where no validation rows are given.
+    batch_rows, batches_per_epoch : int
+        The most rows of a batch, and batches of an epoch: what an epoch costs is bounded however large the panel.
     learning_rate, weight_decay : float
     """
 
@@ -51,6 +53,7 @@ class Schedule:
     patience: int
     epochs_without_validation: int
     batch_rows: int
+    batches_per_epoch: int
     learning_rate: float
     weight_decay: float
 
@@ -82,7 +85,7 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a training went: passes done, the pass whose weights were kept, and their validation loss, if any."""
+    """How a training went: epochs done, the one whose weights were kept, and their validation loss, if any."""
 
     epochs: int
     best_epoch: int
@@ -103,14 +106,14 @@ def train(
     shuffle = torch.Generator().manual_seed(seed)
     if validation is None:
         for _ in range(schedule.epochs_without_validation):
-            _epoch(network, examples, head, optimiser, shuffle, schedule.batch_rows)
+            _epoch(network, examples, head, optimiser, shuffle, schedule)
         done = schedule.epochs_without_validation
         return Training(epochs=done, best_epoch=done, validation_loss=None)
     best_epoch, best_loss, best_weights = 0, math.inf, deepcopy(network.state_dict())
     epoch = 0
     while epoch < schedule.epochs and epoch - best_epoch < schedule.patience:
         epoch += 1
-        _epoch(network, examples, head, optimiser, shuffle, schedule.batch_rows)
+        _epoch(network, examples, head, optimiser, shuffle, schedule)
         loss = _mean_loss(network, validation, head)
         if loss < best_loss:
             best_epoch, best_loss, best_weights = epoch, loss, deepcopy(network.state_dict())
@@ -124,12 +127,12 @@ def _epoch(
     head: Head,
     optimiser: torch.optim.Optimizer,
     shuffle: torch.Generator,
-    batch_rows: int,
+    schedule: Schedule,
 ) -> None:
     network.train()
     total = torch.zeros((), device=examples.device)
-    order = examples.rows[torch.randperm(len(examples), generator=shuffle)]
-    for rows in order.tensor_split(math.ceil(len(order) / batch_rows)):
+    order = torch.randperm(len(examples), generator=shuffle)[: schedule.batches_per_epoch * schedule.batch_rows]
+    for rows in examples.rows[order].tensor_split(math.ceil(len(order) / schedule.batch_rows)):
         arguments, labels = examples.take(rows)
         optimiser.zero_grad()
         loss = head.loss(network(*arguments), labels)

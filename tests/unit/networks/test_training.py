@@ -21,6 +21,7 @@ def _schedule(**changes: float) -> Schedule:
         "patience": 3,
         "epochs_without_validation": 5,
         "batch_rows": 32,
+        "batches_per_epoch": 100,
         "learning_rate": 0.05,
         "weight_decay": 0.0,
     }
@@ -128,6 +129,10 @@ def test_epochs_are_split_into_batches_of_equal_size() -> None:
     schedule = _schedule(epochs_without_validation=1, batch_rows=32)
     train(Watching(2, 1), _examples(97, seed=1), None, head=REGRESSION, schedule=schedule, seed=0)
     assert sizes == [25, 24, 24, 24]
+    sizes.clear()
+    schedule = _schedule(epochs_without_validation=2, batch_rows=32, batches_per_epoch=2)
+    train(Watching(2, 1), _examples(97, seed=1), None, head=REGRESSION, schedule=schedule, seed=0)
+    assert sizes == [32, 32, 32, 32]
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, ROWS_OF_A_PREDICTION, ROWS_OF_A_PREDICTION + 1])
