@@ -98,7 +98,7 @@ class QuantileLightGBM(Family):
     min_rows: ClassVar[int] = 300
     requires: ClassVar[tuple[str, ...]] = ("lightgbm",)
     fixed_seconds: ClassVar[float] = 0.2
-    seconds_per_million_rows: ClassVar[float] = 400.0
+    seconds_per_million_rows: ClassVar[float] = 340.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {
             "quantiles": "0.1 0.25 0.5 0.75 0.9",
