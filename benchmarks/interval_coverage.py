@@ -1,6 +1,6 @@
 """Count how often 95 % intervals hold the truth.
 
-    python benchmarks/interval_coverage.py [--replicates 1000] [--seed 0]
+    python benchmarks/interval_coverage.py [--replicates 1000] [--seed 0] [--cases REGEX]
 
 Each case draws independent histories, scores each as the product does (concordance in test folds, influence summed over
 blocks of whole dates, t interval) and counts how often the interval holds the expected score. Cases differ in what
@@ -8,6 +8,7 @@ makes errors dependent: persistent features, overlapping or persistent labels, v
 """
 
 import argparse
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -171,6 +172,18 @@ CASES = (
         )
         for s in (0.0, 0.5)
     ),
+    *(
+        Case(
+            name=f"feature 0.98, label 12 bars, {'skill' if strength else 'no skill'}, long",
+            draw=overlapping(0.98, strength, 12),
+            n_times=4500,
+            horizon=12,
+            folds=5,
+            skill=strength > 0,
+        )
+        for strength in (0, 0.05)
+    ),
+    Case(name="feature and label 0.98, no skill, long", draw=persistent(0.98, 0.0), n_times=15000, horizon=1, folds=5),
     Case(name="feature and label 0.98, short folds", draw=persistent(0.98, 0.0), n_times=1500, horizon=1, folds=5),
 )
 
@@ -222,11 +235,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicates", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cases", default="", help="only the cases whose name has a match of this")
     options = parser.parse_args()
     print("| persistence and kind | times | folds | blocks | covered | width | no interval |")
     print("|---|---|---|---|---|---|---|")
     start = time.perf_counter()
-    for case in CASES:
+    for case in (case for case in CASES if re.search(options.cases, case.name)):
         found = coverage(case, options.replicates, options.seed)
         print(
             f"| {case.name} | {case.n_times} | {case.folds} | {found.blocks:.0f} | {found.covered:.1%} | "

@@ -220,20 +220,24 @@ def noise(world: World, number: int) -> Floats:
 
 
 def bar_history(world: World, number: int) -> Floats:
-    """Return what one computes from past bars: returns, volatilities, price levels, ratios, the last known label."""
-    size, h = np.abs(world.bars), world.horizon
-    level = np.cumsum(world.bars)
+    """Return what one computes from past bars: returns, volatilities, price levels, ratios, the last known label.
+
+    Ten of them, then the same over other windows.
+    """
+    turn = number // 10
+    size, h = np.abs(world.bars), max(int(world.horizon * (1.0, 0.5, 1.5, 2.0)[turn % 4]), 1)
+    level, last = np.cumsum(world.bars), world.horizon + turn
     choices = (
-        lambda: world.past(world.bars, 1),
+        lambda: world.past(world.bars, 1 + turn),
         lambda: world.past(world.bars, h),
         lambda: world.past(world.bars, 3 * h),
         lambda: world.past(size, h),
         lambda: world.past(size, 4 * h),
         lambda: world.past(size, h) / world.past(size, 4 * h),
-        lambda: world.now(level),
-        lambda: world.now(level - np.asarray(lfilter([0.1], [1.0, -0.9], level))),
-        lambda: np.r_[np.full(h, np.nan), world.label[:-h]],
-        lambda: np.arange(world.n) % 5.0,
+        lambda: world.now(level) + turn * world.rng.normal(size=world.n),
+        lambda: world.now(level - np.asarray(lfilter([1 / h], [1.0, 1 / h - 1.0], level))),
+        lambda: np.r_[np.full(last, np.nan), world.label[:-last]],
+        lambda: np.arange(world.n) % (5.0 + turn),
     )
     return choices[number % len(choices)]()
 
@@ -302,8 +306,8 @@ KINDS = (
     Kind("sibling target", "leak", volatile, sibling),
     Kind("id given in order of the label", "leak", white, sorted_id),
     Kind("timestamp", "leak", white, row_number),
-    Kind("nothing to do with the label", "ordinary", volatile, noise),
-    Kind("computed from past bars, return label", "ordinary", volatile, bar_history),
+    Kind("nothing to do with the label", "ordinary", volatile, noise, n_features=50),
+    Kind("computed from past bars, return label", "ordinary", volatile, bar_history, n_features=40),
     Kind("persistent volatility", "strong", volatile, volatility_measure, label="volatility"),
     Kind("fast, uncorrelated in time", "strong", fast, state),
     Kind("the one feature behind a target", "strong", driven(0.9, 0.34), state),

@@ -1,7 +1,7 @@
 """Lay the evidence out as the routing candidates table: one row per target, one per (target, symbol)."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,7 @@ def target_rows(
     posteriors: TargetPosteriors,
     pooled_mean: float,
     pooled_p_skill: float,
+    leakage: Mapping[str | None, LeakageStatus],
     shared: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Return the rows of one target: the pooled one first, then one per symbol.
@@ -52,8 +53,10 @@ def target_rows(
     ----------
     pooled_mean, pooled_p_skill : float
         Of the posterior over all targets considered.
+    leakage : mapping
+        Status of the pooled row (None) and of each symbol (`leakage_statuses`).
     shared : mapping
-        Columns that are equal on all rows: feature_set_id, leakage_status, n_targets_considered, timestamp, git_commit.
+        Columns that are equal on all rows: feature_set_id, n_targets_considered, timestamp, git_commit.
     """
     same = {
         "target": found.target.name,
@@ -64,21 +67,31 @@ def target_rows(
         **shared,
     }
     pool, own = _sizes(panel, split, found)
-    return [
-        {**same, **_pooled_row(found, pooled_mean, pooled_p_skill, pool)},
-        *({**same, **_symbol_row(panel, s, found, posteriors, own[s])} for s in range(len(panel.rows))),
-    ]
+    rows = [_pooled_row(found, pooled_mean, pooled_p_skill, pool)]
+    rows += [_symbol_row(panel, s, found, posteriors, own[s]) for s in range(len(panel.rows))]
+    return [{**same, **row, "leakage_status": leakage[row["symbol"]].value} for row in rows]
 
 
-def leakage_status(score: float, suspect_score: float, *, any_safe: bool, suspects_in_use: bool) -> LeakageStatus:
-    """Status of a target after quarantine.
+def leakage_statuses(
+    panel: Panel, found: TargetEvidence, suspects: Collection[str], suspect_score: float
+) -> dict[str | None, LeakageStatus]:
+    """Status of a target (None) and of each of its symbols after quarantine.
 
     BLOCKED without any feature that may be used; SUSPECT where a feature in use is suspected and nobody vouched for
-    it, or where skill stays implausible; else SAFE.
+    it, or where skill stays implausible; else SAFE. A symbol is judged by evidence in itself and by its own score, the
+    target by that in any symbol and by the pooled score.
+
+    Parameters
+    ----------
+    suspects : collection of str
+        The symbols in which evidence against features in use lies.
     """
-    if not any_safe:
-        return LeakageStatus.BLOCKED
-    return LeakageStatus.SUSPECT if suspects_in_use or score > suspect_score else LeakageStatus.SAFE
+    if not found.features:
+        return dict.fromkeys((None, *panel.symbols), LeakageStatus.BLOCKED)
+    suspected: dict[str | None, bool] = {None: bool(suspects) or found.scores.score > suspect_score}
+    for symbol, score in zip(panel.symbols, found.scores.local.value, strict=True):
+        suspected[symbol] = symbol in suspects or bool(score > suspect_score)
+    return {symbol: LeakageStatus.SUSPECT if yes else LeakageStatus.SAFE for symbol, yes in suspected.items()}
 
 
 def _pooled_row(found: TargetEvidence, mean: float, p_skill: float, size: _Sizes) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from trainroute.config import Config
 from trainroute.errors import EvidenceError, bounded
-from trainroute.evaluate.candidates import candidates_table, leakage_status, target_rows
+from trainroute.evaluate.candidates import candidates_table, leakage_statuses, target_rows
 from trainroute.evaluate.design import feature_scale, label_columns
 from trainroute.evaluate.evidence import Evidence, FeatureImportance, LeakFinding
 from trainroute.evaluate.group import TargetEvidence, evaluate_group
@@ -33,7 +33,6 @@ from trainroute.parallel import in_threads
 from trainroute.progress import Progress, SilentProgress
 from trainroute.records.artifacts import content_id
 from trainroute.records.plan import FeatureSet
-from trainroute.records.vocabulary import LeakageStatus
 
 
 def evaluate_panel(
@@ -138,9 +137,11 @@ class _Engine:
                 posteriors[item.target.name],
                 float(grown(pooled.mean[i], posteriors[item.target.name].pooled_growth)),
                 float(pooled.p_above[i]),
+                leakage_statuses(
+                    self.panel, item, kept_apart.suspects(i, item.features), self.config.leakage.suspect_score
+                ),
                 {
                     "feature_set_id": ids[item.target.name],
-                    "leakage_status": self._leakage_status(i, item, kept_apart).value,
                     "n_targets_considered": len(ordered),
                     "timestamp": timestamp,
                     "git_commit": git_commit,
@@ -180,14 +181,6 @@ class _Engine:
             )
             for i, target in enumerate(self.panel.targets)
         }
-
-    def _leakage_status(self, position: int, item: TargetEvidence, kept_apart: Quarantine) -> LeakageStatus:
-        return leakage_status(
-            item.scores.score,
-            self.config.leakage.suspect_score,
-            any_safe=bool(item.features),
-            suspects_in_use=bool(kept_apart.suspected[position, list(item.features)].any()),
-        )
 
     def _groups(self) -> list[GroupInput]:
         before = int(self.split.boundaries[self.split.first_test])

@@ -14,7 +14,8 @@ EVIDENCE_SCHEMA_VERSION = 1
 class LeakFinding(Record, frozen=True, kw_only=True):
     """What one leak check found about one feature; ``target`` None: for every target.
 
-    ``statistic`` was compared with ``threshold`` on ``rows`` rows.
+    ``statistic`` was compared with ``threshold`` on ``rows`` rows. ``symbols`` are those in which the evidence lies;
+    empty: in all that were looked at.
     """
 
     check: str
@@ -25,6 +26,7 @@ class LeakFinding(Record, frozen=True, kw_only=True):
     threshold: float | None
     rows: int
     detail: str
+    symbols: tuple[str, ...] = ()
 
 
 class TreeUse(Record, frozen=True, kw_only=True):

@@ -275,6 +275,14 @@ def test_a_suspect_feature_in_use_makes_its_target_suspect(panel: Panel, tmp_pat
     assert pooled_rows(measure(named, tmp_path, accepted))["y_pooled_5d"]["leakage_status"] == "SAFE"
 
 
+def test_implausible_skill_makes_suspect_where_it_is_and_nowhere_else(panel: Panel, tmp_path: Path) -> None:
+    config = parse_config(f"leakage: {{suspect_score: 0.6, accept: {list(panel.features)}}}", "test")
+    frame = measure(panel, tmp_path, config).candidates.frame
+    implausible = frame["score"].fill_null(0.0) > 0.6
+    assert 0 < implausible.sum() < len(frame)
+    assert (frame["leakage_status"] == "SUSPECT").to_list() == implausible.to_list()
+
+
 def test_what_suspect_features_cost_is_told_apart_from_what_leaks_gave(panel: Panel, tmp_path: Path) -> None:
     rows = tuple(replace(r, features=np.c_[r.features[:, :-1], r.targets[:, 3]].astype(np.float32)) for r in panel.rows)
     both = replace(panel, rows=rows, features=("next_f0", *panel.features[1:]))

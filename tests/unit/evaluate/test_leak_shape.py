@@ -15,7 +15,7 @@ from trainroute.evaluate.evidence import LeakFinding
 from trainroute.evaluate.leakage import LEAK_CHECKS, LeakContext
 from trainroute.evaluate.leakage.label_filters import LabelCurve
 from trainroute.evaluate.leakage.ranks import Ranked, agreement
-from trainroute.evaluate.leakage.window_shape import _Filters
+from trainroute.evaluate.leakage.window_shape import _Filters, _Part
 from trainroute.panel import Panel, walk_forward
 from trainroute.records.vocabulary import LeakageStatus as Status
 
@@ -44,6 +44,7 @@ def test_noisy_copies_of_the_label_are_found_by_their_shape(name: str, binary: b
     assert {f.feature for f in found} == set(made.features)
     assert all(f.target == made.targets[0].name and f.statistic < f.threshold for f in found)
     assert sum(f.status is Status.BLOCKED for f in found) >= 7
+    assert all(f.symbols == () for f in found)
 
 
 def test_a_leak_from_mid_history_on_is_found() -> None:
@@ -56,6 +57,7 @@ def test_a_leak_in_one_symbol_is_found_and_the_symbol_is_named() -> None:
     found = findings("window_shape", made)
     assert len(found) >= 7
     assert sum("(S000)" in f.detail for f in found) >= 5
+    assert {f.symbols for f in found} == {("S000",)}
 
 
 def test_a_leak_in_some_symbols_is_found_and_they_are_named() -> None:
@@ -65,6 +67,7 @@ def test_a_leak_in_some_symbols_is_found_and_they_are_named() -> None:
     together = [f.detail for f in found if "all symbols, mostly" in f.detail]
     assert together
     assert all("mostly 4 in all, e.g. S000, S004, S008" in detail for detail in together[:1])
+    assert sum(set(f.symbols) == {"S000", "S004", "S008", "S012"} for f in found) >= len(found) - 2
 
 
 @pytest.mark.parametrize("kind", HONEST, ids=[kind.name for kind in HONEST])
@@ -74,6 +77,12 @@ def test_honest_features_pass_however_strong(kind: Kind, horizon: int) -> None:
     found = findings("window_shape", made)
     assert [f for f in found if f.status is Status.BLOCKED] == []
     assert len(found) <= 1
+
+
+def test_seasons_that_differ_from_symbol_to_symbol_and_cancel_far_ahead_are_no_windows() -> None:
+    alone = BY_NAME["alone: strong season"]
+    found = [findings("window_shape", planted(alone, horizon=4, seed=seed)) for seed in range(12)]
+    assert sum(len(each) for each in found) <= 1
 
 
 def test_honest_strong_features_do_have_skill_that_size_alone_would_condemn() -> None:
@@ -174,6 +183,21 @@ def test_agreement_is_the_rank_correlation_of_shifted_columns(seed: int, lag: in
     np.testing.assert_allclose(agreement(ranked_f, ranked_y, lag, 10)[0, 0], np.clip(slow, -1, 1), atol=1e-4)
     if lag == 0:
         np.testing.assert_allclose(agreement(ranked_f, ranked_y, 0, 10)[0, 0], spearmanr(f, y)[0], atol=1e-4)
+
+
+def test_the_amount_of_a_label_in_a_feature_has_the_error_of_the_rest_of_the_feature_only() -> None:
+    rng = np.random.default_rng(2)
+    label, noise = rng.normal(size=(40, 30)) * rng.uniform(0.2, 3.0, size=(40, 1)), rng.normal(size=(3, 40, 30))
+    features = np.array([0.5, 0.5, 0.0])[:, None, None] * label + np.array([0.0, 0.3, 1.0])[:, None, None] * noise
+    totals = (features * label).sum(2)[:, None]
+    part = _Part("all", None, 1.0, totals, (label**2).sum(1)[None], np.full(40, 30.0))
+    amount, error, _ = part.mean_and_error()
+    np.testing.assert_allclose(amount[0], 0.5)
+    np.testing.assert_allclose(error[0], 0.0, atol=1e-12)
+    assert np.all(np.abs(amount[1:, 0] - [0.5, 0.0]) < 4 * error[1:, 0])
+    amount, error, _ = replace(part, own=part.own * 0.01).mean_and_error()
+    assert not amount.any()
+    assert np.isnan(error).all()
 
 
 def test_ranks_leave_missing_values_out() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -119,6 +120,26 @@ def test_quarantine_excludes_what_was_found_for_the_targets_it_concerns() -> Non
     )
     assert result.excluded(0, panel.features) == ("past_return", "noise")
     assert result.excluded(1, panel.features) == ("noise",)
+
+
+def test_a_copy_in_one_symbol_names_it_and_one_in_all_names_none() -> None:
+    panel = returns_panel(everywhere=lambda _, y: y, once=lambda rng, _: rng.normal(size=N))
+    first, *others = panel.rows
+    features = first.features.copy()
+    features[:, panel.features.index("once")] = first.targets[:, 0]
+    object.__setattr__(panel, "rows", (replace(first, features=features), *others))
+    found = findings("copies", panel)
+    assert {(f.feature, f.symbols) for f in found} == {("everywhere", ()), ("once", ("S0",))}
+
+
+def test_suspicion_is_about_the_symbols_in_which_its_evidence_lies() -> None:
+    panel = returns_panel()
+    confined = msgspec.structs.replace(finding("noise", Status.SUSPECT), symbols=("S1",))
+    result = quarantine(panel, [confined, finding("past_return", Status.SUSPECT, "fwd_ret_5d")], Config())
+    assert result.suspects(1, [0, 1]) == {"S1"}
+    assert result.suspects(0, [1]) == {"S1"}
+    assert result.suspects(0, [0, 1]) == {"S0", "S1", "S2"}
+    assert result.suspects(1, [0]) == set()
 
 
 def test_a_suspect_feature_can_be_accepted_and_a_blocked_one_cannot() -> None:

@@ -14,6 +14,7 @@ copy. An honest feature that measures the past window has its peak at k = -h, no
 from collections.abc import Iterator
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +41,7 @@ class NearCopies(LeakCheck):
     def find(self, context: LeakContext) -> Iterator[LeakFinding]:
         """Yield one finding per copied feature, for the symbol, target and lag where the copy is closest."""
         best: dict[str, LeakFinding] = {}
+        symbols: dict[str, set[str]] = {}
         for sample in context.samples:
             changes, sticky = _where_it_changes(sample)
             for horizon in sorted({t.horizon_bars for t in context.panel.targets}):
@@ -47,10 +49,14 @@ class NearCopies(LeakCheck):
                 if sticky:
                     compared += self._compare(context, sample, changes, horizon, MIN_CHANGES)
                 for found in compared:
+                    symbols.setdefault(found.feature, set()).add(sample.symbol)
                     known = best.get(found.feature)
                     if known is None or (found.statistic or 0.0) > (known.statistic or 0.0):
                         best[found.feature] = found
-        yield from (best[feature] for feature in sorted(best))
+        for feature in sorted(best):
+            everywhere = len(symbols[feature]) == len(context.samples)
+            named = () if everywhere else tuple(sorted(symbols[feature]))
+            yield msgspec.structs.replace(best[feature], symbols=named)
 
     def _compare(
         self, context: LeakContext, sample: Sample, features: Ranked, horizon: int, min_rows: int

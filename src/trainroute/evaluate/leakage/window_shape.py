@@ -12,13 +12,15 @@
       only ahead does not speak against it;
    c. the part found accounts for the skill (``LEAST_SHARE`` to ``MOST_SHARE`` of it), the peak at lag 0 included: a
       small misfit of an honest curve must not become a leak on long data; and it is not tiny (``LEAST_AMOUNT``);
-   d. the filter shows less for labels that start after this one has ended: a season repeats, a window does not.
+   d. the filter shows less for labels that start after this one has ended, in all symbols together and as root mean
+      square over them: a season repeats, a window does not.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
@@ -32,7 +34,7 @@ from trainroute.records.vocabulary import LeakageStatus
 
 SKILL_BELOW = 0.05  # probability of any skill by chance in the whole panel
 BLOCKED_BELOW = 0.002  # probability of the shape by chance, for a feature that has skill
-SUSPECT_BELOW = 0.05
+SUSPECT_BELOW = 0.15
 _SKILFUL = 10  # features with skill, times targets, from which on these probabilities are divided among them
 LEAST_SHARE = 0.5
 MOST_SHARE = 2.0
@@ -42,6 +44,7 @@ WHOLE_HISTORY = 0.6  # of what is left
 _COMBS = (2, 3)
 _SKILL, _PEAK, _AHEAD, _COMB = 0, 1, 2, slice(3, None)  # the filters of a target, in this order
 _AGAINST = -1.0
+_SEES_LABEL = 0.25  # of what it is in the whole panel
 _UNEQUAL = 1.5  # root mean square over symbols, in amounts of all together, from which on the symbols are named
 _CLEAR = 2.0
 _PLACEBO = 1.25
@@ -50,20 +53,43 @@ _PLACEBO_LAGS = np.arange(9, 21) / 2  # horizons ahead; the combs reach 2.5 back
 
 @dataclass(frozen=True)
 class _Part:
-    """One part of the rows, with sums of products of shape (n_features, n_columns, n_blocks) and its rows per block."""
+    """One part of the rows.
+
+    Attributes
+    ----------
+    totals : ndarray of shape (n_features, n_columns, n_blocks)
+        Sums of products of feature and filtered label.
+    own : ndarray of shape (n_columns, n_blocks)
+        The same for the label in place of the feature.
+    rows : ndarray of shape (n_blocks,)
+    """
 
     name: str
     symbol: str | None
     budget: float
     totals: Floats
+    own: Floats
     rows: Floats
 
     def mean_and_error(self) -> tuple[Floats, Floats, Floats]:
-        """Return the mean products, their standard errors and degrees of freedom, each (n_features, n_columns)."""
-        mean = self.totals.sum(2) / self.rows.sum()
-        influence = (self.totals - mean[:, :, None] * self.rows) / self.rows.sum()
+        """Return how much of the label is in each feature, its standard error and degrees of freedom.
+
+        The amount a is that of instrumental variables, the filtered label w as instrument of the label y: the sum of
+        f w over that of y w; its influence is (f - a y) w over that sum (Wooldridge 2010, Econometric Analysis of Cross
+        Section and Panel Data, ch. 5). What the label itself varies from block to block is no error of a.
+
+        Returns
+        -------
+        tuple of ndarray of shape (n_features, n_columns)
+            0 with an error of NaN where the filter does not see the label itself.
+        """
+        label = self.own.sum(1)
+        sees = label > _SEES_LABEL * self.rows.sum()
+        scale = np.where(sees, 1 / np.where(sees, label, 1.0), 0.0)
+        amount = self.totals.sum(2) * scale
+        influence = (self.totals - amount[:, :, None] * self.own) * scale[:, None]
         flat = influence.reshape(-1, influence.shape[2])
-        return mean, standard_errors(flat).reshape(mean.shape), degrees_of_freedom(flat).reshape(mean.shape)
+        return amount, standard_errors(flat).reshape(amount.shape), degrees_of_freedom(flat).reshape(amount.shape)
 
 
 @dataclass(frozen=True)
@@ -111,6 +137,18 @@ class _Filters:
         return result
 
 
+@dataclass(frozen=True)
+class _Repeats:
+    """The most that both combs show for labels that start long after this one has ended, each of shape (n_features,).
+
+    ``mean`` over all symbols together; ``spread`` as root mean square over them, without what noise adds: seasons of
+    different length in different symbols cancel in the mean.
+    """
+
+    mean: Floats
+    spread: Floats
+
+
 class WindowShape(LeakCheck):
     """BLOCKED beyond doubt, SUSPECT on weaker evidence, per target; needs horizons of at least four bars.
 
@@ -145,7 +183,7 @@ class _Horizon:
     def findings(self, check: str) -> Iterator[LeakFinding]:
         if not self.filters:
             return
-        best: dict[tuple[int, int], LeakFinding] = {}
+        found_in: dict[tuple[int, int], list[LeakFinding]] = {}
         singles: list[_Reading] = []
         for part in self._parts():
             if np.count_nonzero(part.rows) < MIN_BLOCKS:
@@ -157,9 +195,15 @@ class _Horizon:
                 own = slice(place * len(f.weights), (place + 1) * len(f.weights))
                 others = [] if part.symbol is not None else [single.of(own) for single in singles]
                 for key, found in self._judge(check, f, reading.of(own), others):
-                    if key not in best or (found.statistic or 0.0) < (best[key].statistic or 0.0):
-                        best[key] = found
-        yield from (best[key] for key in sorted(best))
+                    found_in.setdefault(key, []).append(found)
+        yield from (self._clearest(found_in[key]) for key in sorted(found_in))
+
+    def _clearest(self, found: list[LeakFinding]) -> LeakFinding:
+        """Return the clearest finding, with the symbols of all of them; none if one rests on all symbols alike."""
+        clearest = min(found, key=lambda finding: finding.statistic or 0.0)
+        symbols = {symbol for finding in found for symbol in finding.symbols}
+        everywhere = len(symbols) == len(self.samples) or not all(finding.symbols for finding in found)
+        return msgspec.structs.replace(clearest, symbols=() if everywhere else tuple(sorted(symbols)))
 
     def _filters(self, column: int, target: int) -> _Filters | None:
         lags = self.curve.lags(max(_COMBS))
@@ -192,25 +236,30 @@ class _Horizon:
         sampled = np.unique(np.concatenate([blocks[s.time_index] for s in self.samples]))
         starts, n_blocks = np.append(sampled, sampled[-1] + 1), len(sampled)
         shape = len(self.panel.features), sum(len(f.weights) for f in self.filters), n_blocks
-        together, together_rows = np.zeros(shape), np.zeros(n_blocks)
+        together, label_together, together_rows = np.zeros(shape), np.zeros(shape[1:]), np.zeros(n_blocks)
         several = len(self.samples) > 1
         for sample, features, labels in zip(self.samples, self.features, self.labels, strict=True):
             filtered = np.concatenate([f.apply(labels) for f in self.filters], axis=1)
             edges = np.searchsorted(blocks[sample.time_index], starts)
-            own, own_rows = np.zeros(shape), np.diff(edges).astype(np.float64)
+            label = labels[:, np.repeat([f.column for f in self.filters], filtered.shape[1] // len(self.filters))]
+            own, own_label, own_rows = np.zeros(shape), np.zeros(shape[1:]), np.diff(edges).astype(np.float64)
             for block in np.flatnonzero(own_rows):
                 rows = slice(edges[block], edges[block + 1])
                 own[:, :, block] = features[rows].T @ filtered[rows]
+                own_label[:, block] = np.einsum("ij,ij->j", label[rows], filtered[rows])
             together += own
+            label_together += own_label
             together_rows += own_rows
             if several:
-                yield _Part(sample.symbol, sample.symbol, SINGLE_SYMBOLS / len(self.samples), own, own_rows)
+                budget = SINGLE_SYMBOLS / len(self.samples)
+                yield _Part(sample.symbol, sample.symbol, budget, own, own_label, own_rows)
         rest = 1 - SINGLE_SYMBOLS * several
-        yield _Part("all symbols", None, rest * WHOLE_HISTORY, together, together_rows)
+        yield _Part("all symbols", None, rest * WHOLE_HISTORY, together, label_together, together_rows)
         middle = int(np.searchsorted(np.cumsum(together_rows), together_rows.sum() / 2))
         for name, half in (("first", slice(0, middle)), ("second", slice(middle, None))):
             budget = rest * (1 - WHOLE_HISTORY) / 2
-            yield _Part(f"the {name} half", None, budget, together[:, :, half], together_rows[half])
+            halved = together[:, :, half], label_together[:, half], together_rows[half]
+            yield _Part(f"the {name} half", None, budget, *halved)
 
     def _judge(
         self, check: str, f: _Filters, reading: _Reading, singles: list[_Reading]
@@ -235,12 +284,16 @@ class _Horizon:
         )
         chosen = np.flatnonzero(candidates)
         target = self.panel.targets[f.target].name
-        for feature in chosen[amount[chosen] > _PLACEBO * self._repeated(part, f, chosen)].tolist():
+        repeats = self._repeats(part, f, chosen, singles)
+        most = np.sqrt(np.maximum(spread, amount**2))[chosen]
+        ends = (amount[chosen] > _PLACEBO * repeats.mean) & (most > _PLACEBO * repeats.spread)
+        for feature in chosen[ends].tolist():
             blocked = shape[feature] < BLOCKED_BELOW / counted
             where = part.name
+            symbols: tuple[str, ...] = () if part.symbol is None else (part.symbol,)
             if spread[feature] > (_UNEQUAL * amount[feature]) ** 2:
-                own = [s.part.name for s in singles if s.in_errors(sign)[feature, _COMB].min() > _CLEAR]
-                where += f", mostly {bounded(own)}" if own else ""
+                symbols = tuple(s.part.name for s in singles if s.in_errors(sign)[feature, _COMB].min() > _CLEAR)
+                where += f", mostly {bounded(symbols)}" if symbols else ""
             yield (
                 (feature, f.target),
                 LeakFinding(
@@ -255,20 +308,27 @@ class _Horizon:
                         f"its skill for later rows of {target} falls as the windows overlap and ends at the horizon: "
                         f"{amount[feature]:.3f} of {skill[feature]:.3f} is the label itself ({where})"
                     ),
+                    symbols=symbols,
                 ),
             )
 
-    def _repeated(self, part: _Part, f: _Filters, chosen: NDArray[np.intp]) -> Floats:
-        """Return the most that both combs show for labels that start long after this one has ended."""
+    def _repeats(self, part: _Part, f: _Filters, chosen: NDArray[np.intp], singles: list[_Reading]) -> _Repeats:
         lags = np.round(_PLACEBO_LAGS * self.curve.horizon).astype(int)
         sums, counts = np.zeros((len(lags), len(chosen), len(_COMBS))), np.zeros(len(lags))
+        noise = {single.part.symbol: single.errors[chosen, _COMB] ** 2 for single in singles}
+        squares = []
         for sample, features, labels in zip(self.samples, self.features, self.labels, strict=True):
             if len(chosen) == 0 or part.symbol not in (None, sample.symbol):
                 continue
             filtered, own = f.apply(labels)[:, _COMB], features[:, chosen]
+            shown = np.zeros_like(sums)
             for i, lag in enumerate(lags[lags < len(features) // 2]):
-                sums[i] += own[:-lag].T @ filtered[lag:]
+                product = own[:-lag].T @ filtered[lag:]
+                shown[i] = product / (len(features) - lag)
+                sums[i] += product
                 counts[i] += len(features) - lag
-        shown = sums[counts > 0] / counts[counts > 0, None, None]
-        most: Floats = np.abs(shown).min(2).max(0, initial=0.0)
-        return most
+            if sample.symbol in noise:
+                squares.append(shown**2 - np.nan_to_num(noise[sample.symbol]))
+        mean = np.abs(sums[counts > 0] / counts[counts > 0, None, None]).min(2)
+        square = np.mean(squares, axis=0).min(2) if squares else np.zeros((1, len(chosen)))
+        return _Repeats(mean.max(0, initial=0.0), np.sqrt(square.max(0, initial=0.0)))
