@@ -11,8 +11,10 @@ Run: ``python benchmarks/train_overhead.py [--jobs 300] [--rows 2500] [--feature
 
 import argparse
 import logging
+import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +32,11 @@ from trainroute.records.plan import (
     TrainingPlanMetadata,
     TrainingPlanSummary,
 )
+from trainroute.records.results import FamilyResult
 from trainroute.records.vocabulary import RouteState, Task, TrainingType
 from trainroute.train import train_plan
 from trainroute.train.job import JobTask, run_job
+from trainroute.train.memory import own_bytes
 from trainroute.train.settings import family_settings
 from trainroute.train.store import write_store
 
@@ -142,8 +146,8 @@ def run_alone(plan: TrainingPlan, panel: Panel, config: Config, folder: Path) ->
     return time.perf_counter() - started
 
 
-def beside_the_jobs(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[float, float]:
-    """Train a plan; return its wall time, and worker time that no job accounts for (seconds)."""
+def beside_the_jobs(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[float, float, tuple[FamilyResult, ...]]:
+    """Train a plan; return its wall time, worker time that no job accounts for (seconds), and its rows."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         outcome = train_plan(plan, panel, config, output_dir=Path(folder))
@@ -151,7 +155,12 @@ def beside_the_jobs(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[f
     if outcome.failed:
         raise SystemExit(f"{len(outcome.failed)} jobs failed: {outcome.failed[0].reason}")
     workers = min(config.training.workers, len(plan.jobs))
-    return wall, wall * workers - sum(result.seconds or 0.0 for result in outcome.results)
+    return wall, wall * workers - sum(result.seconds or 0.0 for result in outcome.results), outcome.results
+
+
+def peak_megabytes(results: Sequence[FamilyResult]) -> float:
+    """Return the mean over jobs of a worker's peak memory."""
+    return sum(result.peak_memory_bytes or 0 for result in results) / len(results) / (1 << 20)
 
 
 def main() -> None:
@@ -170,13 +179,19 @@ def main() -> None:
     config = Config(training=TrainingConfig(workers=given.workers, families={"LightGBM": rounds}))
     with tempfile.TemporaryDirectory() as folder:
         alone = run_alone(plan, panel, config, Path(folder))
-    _, start = beside_the_jobs(structs.replace(plan, jobs=plan.jobs[:1]), panel, config)
-    wall, beside = beside_the_jobs(plan, panel, config)
+    _, start, _ = beside_the_jobs(structs.replace(plan, jobs=plan.jobs[:1]), panel, config)
+    before = own_bytes(os.getpid()) or 0
+    wall, beside, results = beside_the_jobs(plan, panel, config)
+    grown = (own_bytes(os.getpid()) or 0) - before
+    tenth = max(1, given.jobs // 10)
     overhead = beside - start * given.workers
     print(f"{given.jobs} jobs of {given.rows} rows × {given.features} features, {given.workers} worker(s)")
     print(f"jobs alone, one after the other   {alone:8.2f} s  {1e3 * alone / given.jobs:8.2f} ms a job")
     print(f"wall time of train_plan           {wall:8.2f} s  {wall / (alone / given.workers):8.2f} × (alone / workers)")
     print(f"start of one worker, with panel   {start:8.2f} s")
+    print(f"peak memory of a worker           {peak_megabytes(results[:tenth]):8.1f} MB in the first tenth of the jobs")
+    print(f"                                  {peak_megabytes(results[-tenth:]):8.1f} MB in the last tenth")
+    print(f"growth of the training process    {grown / (1 << 20):8.1f} MB")
     print(f"dispatch and ledger               {overhead:8.2f} s  {1e3 * overhead / given.jobs:8.2f} ms a job")
 
 

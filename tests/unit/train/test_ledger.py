@@ -1,13 +1,16 @@
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from trainroute.errors import TrainingError
 from trainroute.records.results import FailureKind, FamilyResult, FamilyState
 from trainroute.records.vocabulary import RouteState, Stage
-from trainroute.train.ledger import Ledger
+from trainroute.train.ledger import Ledger, seconds_taken
 
 
 def _result(job_id: str = "cs_y", family: str = "LightGBM", **changes: object) -> FamilyResult:
@@ -100,3 +103,71 @@ def test_a_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(TrainingError, match="ledger of version 9; this version reads 2"):
         Ledger(path, "plan")
+
+
+_VERSION_1 = """
+CREATE TABLE results (plan_id TEXT NOT NULL, job_id TEXT NOT NULL, family TEXT NOT NULL, stage TEXT NOT NULL,
+    state TEXT NOT NULL, target TEXT NOT NULL, symbol TEXT, route TEXT NOT NULL, attempts INTEGER NOT NULL,
+    seconds REAL, peak_memory_bytes INTEGER, score REAL, expected_score REAL, artifact TEXT, reason TEXT,
+    PRIMARY KEY (plan_id, job_id, family)) WITHOUT ROWID
+"""
+
+
+def test_a_ledger_of_version_1_is_brought_up_and_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute(_VERSION_1)
+    connection.execute(
+        "INSERT INTO results (plan_id, job_id, family, stage, state, target, route, attempts, seconds) "
+        "VALUES ('plan', 'cs_y', 'LightGBM', 'cpu', 'done', 'y', 'ROUTE_CROSS_SECTIONAL', 1, 2.5)"
+    )
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    assert seconds_taken(path) == {("cs_y", "LightGBM"): 2.5}
+    with Ledger(path, "plan") as ledger:
+        assert ledger.results() == (_result(state=FamilyState.DONE, attempts=1, seconds=2.5),)
+        ledger.record([_result("cs_z", failure=FailureKind.ERROR)])
+        assert len(ledger.results()) == 2
+    with Ledger(path, "plan") as ledger:
+        assert len(ledger.results()) == 2
+
+
+def test_only_the_pairs_of_a_process_are_released(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite", "plan") as ledger:
+        ledger.record([_result(name, state=FamilyState.RUNNING) for name in ("cs_a", "cs_b")])
+        assert ledger.release("gone", [("cs_a", "LightGBM"), ("cs_c", "LightGBM")]) == 1
+        assert [(row.job_id, row.state) for row in ledger.results()] == [
+            ("cs_a", FamilyState.PENDING),
+            ("cs_b", FamilyState.RUNNING),
+        ]
+
+
+def test_a_ledger_without_space_keeps_what_it_had_and_says_what_to_do(tmp_path: Path) -> None:
+    script = """
+import resource, sys
+from pathlib import Path
+import msgspec
+from trainroute.errors import DiskFullError
+from trainroute.records.results import FamilyResult
+from trainroute.train.ledger import Ledger
+path = Path(sys.argv[1])
+row = msgspec.json.decode(sys.argv[2], type=FamilyResult)
+with Ledger(path, "plan") as ledger:
+    ledger.record([row])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+    try:
+        ledger.record([msgspec.structs.replace(row, job_id=f"cs_{n}", reason="x" * 300) for n in range(500)])
+    except DiskFullError as error:
+        print(error)
+    print(len(ledger.results()))
+"""
+    path = tmp_path / "ledger.sqlite"
+    command = [sys.executable, "-c", script, str(path), msgspec.json.encode(_result()).decode()]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    said, rows = ran.stdout.splitlines()
+    assert said.startswith(f"{path}: cannot be written (")
+    assert said.endswith("); free some space, then go on with --resume")
+    assert rows == "1"
+    with Ledger(path, "plan") as ledger:
+        assert ledger.results() == (_result(),)

@@ -1,8 +1,10 @@
 import pytest
+from pydantic import ValidationError
 
-from trainroute.config.schema import FamilyConfig, TrainingConfig
+from trainroute.config.schema import FamilyConfig, ResourceConfig, TrainingConfig
 from trainroute.errors import ConfigError
 from trainroute.families import FAMILIES
+from trainroute.records.results import FailureKind
 from trainroute.train.settings import family_settings
 
 
@@ -34,3 +36,45 @@ def test_settings_of_a_family_of_a_later_version_are_allowed() -> None:
 def test_wrong_settings_name_the_key(families: dict[str, FamilyConfig], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         family_settings(["LightGBM"], TrainingConfig(families=families))
+
+
+def test_resources_are_those_of_the_highest_priority_that_is_reached() -> None:
+    own = FamilyConfig(
+        threads=2,
+        memory_limit_mb=50,
+        from_priority={
+            100: ResourceConfig(threads=4),
+            500: ResourceConfig(memory_limit_mb=80, time_limit_minutes=2.0),
+        },
+    )
+    found = family_settings(["LightGBM"], TrainingConfig(families={"LightGBM": own}))["LightGBM"]
+    assert [found.resources_at(priority).threads for priority in (99, 100, 499, 500)] == [2, 4, 4, 2]
+    assert found.resources_at(500).memory_bytes == 80 << 20
+    assert found.resources_at(500).seconds == 120.0
+    assert found.resources_at(499).memory_bytes == 50 << 20
+
+
+def test_what_follows_a_failure_may_differ_per_family() -> None:
+    own = FamilyConfig(retry_on=("time_limit",), on_failure="stop")
+    found = family_settings(["LightGBM", "XGBoost"], TrainingConfig(families={"LightGBM": own}))
+    assert (found["LightGBM"].retry_on, found["LightGBM"].stops_run) == ({FailureKind.TIME_LIMIT}, True)
+    assert found["XGBoost"].retry_on == {FailureKind.ERROR, FailureKind.DIED}
+    assert not found["XGBoost"].stops_run
+    never = TrainingConfig(families={"LightGBM": FamilyConfig(retry_on=())})
+    assert not family_settings(["LightGBM"], never)["LightGBM"].retry_on
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"on_failure": "ignore"},
+        {"retry_on": ["refused"]},
+        {"memory_mb": -1},
+        {"workers_per_gpu": 0},
+        {"families": {"LightGBM": {"from_priority": {"high": {}}}}},
+        {"families": {"LightGBM": {"from_priority": {100: {"attempts": 2}}}}},
+    ],
+)
+def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        TrainingConfig.model_validate(wrong)
