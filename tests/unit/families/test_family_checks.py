@@ -1,11 +1,10 @@
 """What every registered family must do, whatever it is; a new family is tested by being there."""
 
-import json
-import os
-import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +20,24 @@ MakeRows = Callable[..., TrainingRows]
 MakeContext = Callable[..., FitContext]
 Fitted = Callable[[type[Family], Task], FittedModel]
 
+PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
+DISTRIBUTIONS = packages_distributions()
 MEMBERS = FAMILIES.members()
 CASES = [(family, task) for family in MEMBERS for task in sorted(family.tasks)]
+FIT_CASES = [
+    (family, task)
+    for number, family in enumerate(MEMBERS)
+    for task in (
+        sorted(family.tasks) if family.stage is Stage.CPU else [sorted(family.tasks)[number % len(family.tasks)]]
+    )
+]
+"""A network's tasks differ in its head alone: checks that train anew and are not about the head take one task each."""
+
 every_family = pytest.mark.parametrize("family", MEMBERS, ids=lambda family: family.name)
 every_case = pytest.mark.parametrize(("family", "task"), CASES, ids=[f"{family.name}-{task}" for family, task in CASES])
+every_fit = pytest.mark.parametrize(
+    ("family", "task"), FIT_CASES, ids=[f"{family.name}-{task}" for family, task in FIT_CASES]
+)
 
 
 def _skill(prediction: NDArray[np.float64], rows: TrainingRows, task: Task) -> float:
@@ -54,7 +67,7 @@ def test_learns_a_planted_signal(family: type[Family], task: Task, fitted: Fitte
     assert _skill(fitted(family, task).predict(rows), rows, task) > 0.62
 
 
-@every_case
+@every_fit
 def test_finds_nothing_in_noise(
     family: type[Family], task: Task, make_rows: MakeRows, make_context: MakeContext
 ) -> None:
@@ -80,7 +93,7 @@ def test_predicts_the_promised_shape_and_range(
         np.testing.assert_allclose(prediction.sum(axis=1), 1.0, atol=1e-6)
 
 
-@every_case
+@every_fit
 def test_reads_missing_values(family: type[Family], task: Task, make_rows: MakeRows, make_context: MakeContext) -> None:
     train, validation = make_rows(task, 1600, seed=1, missing=0.2), make_rows(task, 300, seed=2, missing=0.2)
     model = family().fit(train, validation, context=make_context(family, task))
@@ -106,6 +119,22 @@ def test_predicts_a_row_from_that_row_alone_or_its_past(
     np.testing.assert_array_equal(model.predict(first), model.predict(rows)[:80])
 
 
+@every_case
+def test_what_comes_later_or_of_another_symbol_changes_nothing(
+    family: type[Family], task: Task, fitted: Fitted, make_rows: MakeRows
+) -> None:
+    rows = make_rows(task, 200, seed=4)
+    changed = replace(rows, features=rows.features.copy())
+    changed.features[60:] = make_rows(task, 140, seed=5).features + 3.0
+    model = fitted(family, task)
+    before, after = model.predict(rows), model.predict(changed)
+    np.testing.assert_array_equal(after[:60], before[:60])
+    assert not np.array_equal(after[60:], before[60:])
+    changed = replace(rows, features=rows.features.copy())
+    changed.features[:100] = make_rows(task, 100, seed=5).features + 3.0
+    np.testing.assert_array_equal(model.predict(changed)[100:], before[100:])
+
+
 @every_family
 def test_refuses_infinite_values_and_names_the_feature(
     family: type[Family], make_rows: MakeRows, make_context: MakeContext
@@ -127,13 +156,13 @@ def test_refuses_too_few_rows(family: type[Family], make_rows: MakeRows, make_co
         family().fit(too_few, make_rows(task, 100, seed=2), context=make_context(family, task))
 
 
-@every_case
+@every_fit
 def test_trains_on_the_fewest_rows_it_accepts_without_validation(
-    family: type[Family], task: Task, make_rows: MakeRows, make_context: MakeContext
+    family: type[Family], task: Task, make_rows: MakeRows, make_short_context: MakeContext
 ) -> None:
     train = make_rows(task, family.min_rows, seed=1)
     nothing = make_rows(task, 0, seed=2)
-    model = family().fit(train, nothing, context=make_context(family, task))
+    model = family().fit(train, nothing, context=make_short_context(family, task))
     assert np.isfinite(model.predict(train)).all()
 
 
@@ -149,19 +178,21 @@ def test_refuses_labels_that_teach_nothing(
 
 @every_family
 def test_bears_a_class_that_is_absent_from_training(
-    family: type[Family], make_rows: MakeRows, make_context: MakeContext
+    family: type[Family], make_rows: MakeRows, make_short_context: MakeContext
 ) -> None:
     if Task.MULTICLASS not in family.tasks:
         pytest.skip(f"{family.name} does not do multiclass")
     rows = make_rows(Task.MULTICLASS, 900, seed=1)
     rows.labels[rows.labels == 1.0] = 0.0
-    model = family().fit(rows, make_rows(Task.MULTICLASS, 200, seed=2), context=make_context(family, Task.MULTICLASS))
+    model = family().fit(
+        rows, make_rows(Task.MULTICLASS, 200, seed=2), context=make_short_context(family, Task.MULTICLASS)
+    )
     prediction = model.predict(make_rows(Task.MULTICLASS, 300, seed=3))
     assert prediction.shape == (300, 3)
     assert np.isfinite(prediction).all()
 
 
-@every_case
+@every_fit
 def test_bears_constant_and_wholly_missing_features(
     family: type[Family], task: Task, make_rows: MakeRows, make_context: MakeContext
 ) -> None:
@@ -173,9 +204,9 @@ def test_bears_constant_and_wholly_missing_features(
     assert _skill(prediction, rows, task) > 0.60
 
 
-@every_case
+@every_fit
 def test_the_same_seed_gives_the_same_files(
-    family: type[Family], task: Task, make_rows: MakeRows, make_context: MakeContext, tmp_path: Path
+    family: type[Family], task: Task, make_rows: MakeRows, make_short_context: MakeContext, tmp_path: Path
 ) -> None:
     contents = []
     for number in range(2):
@@ -183,7 +214,7 @@ def test_the_same_seed_gives_the_same_files(
         folder.mkdir()
         train, validation = make_rows(task, 500, seed=1), make_rows(task, 120, seed=2)
         before = train.features.copy()
-        model = family().fit(train, validation, context=make_context(family, task))
+        model = family().fit(train, validation, context=make_short_context(family, task))
         np.testing.assert_array_equal(train.features, before, err_msg="the fit changed its input")
         model.save(folder)
         assert sorted(path.name for path in folder.iterdir()) == sorted(model.files)
@@ -197,82 +228,20 @@ def test_refuses_an_unknown_hyperparameter(family: type[Family]) -> None:
         family.resolve({"no_such_thing": 1})
 
 
-_LOAD = """
-import json, sys
-from pathlib import Path
-import numpy as np
-from trainroute.families import FAMILIES, Rows
-
-root = Path(sys.argv[1])
-features = np.load(root / "features.npy")
-n = len(features)
-names = tuple(f"f{i}" for i in range(features.shape[1]))
-symbol, time = np.load(root / "symbol.npy"), np.load(root / "time.npy")
-rows = Rows(features=features, symbol=symbol, time=time, feature_names=names)
-for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-    model = FAMILIES.get(folder.name.split("-")[0])().load(folder)
-    np.save(root / f"{folder.name}.npy", model.predict(rows))
-"""
-
-
-@pytest.mark.slow
-def test_a_fresh_process_predicts_the_same_from_the_saved_files(
-    fitted: Fitted, make_rows: MakeRows, tmp_path: Path
-) -> None:
-    rows = make_rows(Task.BINARY, 300, seed=8, missing=0.1)
-    for name in ("features", "symbol", "time"):
-        np.save(tmp_path / f"{name}.npy", getattr(rows, name))
-    for family, task in CASES:
-        folder = tmp_path / f"{family.name}-{task}"
-        folder.mkdir()
-        fitted(family, task).save(folder)
-        for file in folder.iterdir():
-            assert not file.read_bytes().startswith(b"\x80"), f"{file.name} looks like a pickle"
-    subprocess.run([sys.executable, "-c", _LOAD, str(tmp_path)], check=True)
-    for family, task in CASES:
-        loaded = np.load(tmp_path / f"{family.name}-{task}.npy")
-        np.testing.assert_array_equal(loaded, fitted(family, task).predict(rows), err_msg=f"{family.name} {task}")
-
-
-_MEASURE_THREADS = """
-import sys, time
-import numpy as np
-from trainroute.families import FAMILIES, FitContext, TrainingRows
-from trainroute.records.vocabulary import Task
-
-family = FAMILIES.get(sys.argv[1])
-task = Task(sys.argv[2])
-rng = np.random.default_rng(0)
-features = rng.normal(size=(4000, 20)).astype(np.float32)
-
-def rows(a, b):
-    return TrainingRows(features=features[a:b], labels=(features[a:b, 0] > 0).astype(np.float32),
-                        symbol=np.zeros(b - a, np.int32), time=np.arange(a, b, dtype=np.int32),
-                        usable_from=np.arange(a + 1, b + 1, dtype=np.int32),
-                        feature_names=("f",) * 20)
-
-context = FitContext(task=task, n_classes=2, seed=0, threads=1, hyperparameters=family.resolve({}))
-family().fit(rows(0, 600), rows(600, 700), context=context)  # loads the libraries
-everything, own = time.process_time(), time.thread_time()
-family().fit(rows(0, 3000), rows(3000, 4000), context=context).predict(rows(0, 4000), threads=1)
-everything, own = time.process_time() - everything, time.thread_time() - own
-print((everything - own) / everything)
-"""
-
-
-@pytest.mark.slow
 @every_family
-def test_computes_on_no_more_threads_than_it_is_given(family: type[Family]) -> None:
-    free = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
-    command = [sys.executable, "-c", _MEASURE_THREADS, family.name, min(family.tasks - {Task.MULTICLASS})]
-    share_of_other_threads = float(subprocess.run(command, check=True, capture_output=True, env=free).stdout)
-    assert share_of_other_threads < 0.1
-
-
-def test_looking_at_the_families_imports_none_of_their_libraries() -> None:
-    look = "from trainroute.families import FAMILIES; FAMILIES.members()"
-    tell = "import json, sys; print(json.dumps([*sys.modules]))"
-    found = subprocess.run([sys.executable, "-c", f"{look}; {tell}"], check=True, capture_output=True)
-    loaded = {name.split(".")[0] for name in json.loads(found.stdout)}
-    heavy = {"lightgbm", "xgboost", "sklearn", "scipy", "torch", "keras", "tensorflow", "pyarrow", "pandas"}
-    assert not loaded & heavy
+def test_a_missing_library_is_named_and_so_is_what_installs_it(
+    family: type[Family], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    installed = [*project["dependencies"], *(project["optional-dependencies"][family.extra] if family.extra else ())]
+    names = {requirement.split(">")[0] for requirement in installed}
+    assert family.requires
+    for module in family.requires:
+        assert names & set(DISTRIBUTIONS[module]), f"nothing installs {module}"
+        monkeypatch.setitem(sys.modules, module, None)
+        assert family.missing_libraries() == (module,)
+        monkeypatch.undo()
+    assert family.missing_libraries() == ()
+    assert family.install_hint() == (
+        f"pip install 'trainroute[{family.extra}]'" if family.extra else f"pip install {' '.join(family.requires)}"
+    )
