@@ -34,6 +34,7 @@ SCHEDULE: Mapping[str, Hyperparameter] = MappingProxyType(
 )
 """Hyperparameters of every Keras family's training; see `Schedule`."""
 
+_USUAL_EPOCHS = 10
 _MAY_BE_NOTHING = {
     "dropout": "0 or more and below 1",
     **dict.fromkeys(
@@ -184,6 +185,15 @@ class KerasFamily(Family):
     requires: ClassVar[tuple[str, ...]] = ("keras", "torch")
     extra: ClassVar[str | None] = "keras"
     min_rows: ClassVar[int] = 300
+    seconds_per_step: ClassVar[float]
+    """What a training step costs before it computes anything: Keras itself."""
+
+    @classmethod
+    def estimate_seconds(cls, n_rows: int, n_features: int = 100) -> float:
+        """Return the planner's estimate; see `Family.estimate_seconds`. Steps per epoch have an upper limit."""
+        most, rows_per_step = (int(SCHEDULE[key] or 0) for key in ("batches_per_epoch", "batch_rows"))
+        n_steps = _USUAL_EPOCHS * min(most, -(-n_rows // rows_per_step))
+        return round(super().estimate_seconds(n_rows, n_features) + n_steps * cls.seconds_per_step, 3)
 
     @classmethod
     def missing_libraries(cls) -> tuple[str, ...]:

@@ -35,8 +35,9 @@ class MultiTask(KerasFamily):
 
     name: ClassVar[str] = "MultiTask"
     learns_siblings: ClassVar[bool] = True
-    fixed_seconds: ClassVar[float] = 1.0
-    seconds_per_million_rows: ClassVar[float] = 100.0
+    fixed_seconds: ClassVar[float] = 0.1
+    seconds_per_step: ClassVar[float] = 0.009
+    seconds_per_million_rows: ClassVar[float] = 65.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {**SCHEDULE, "layers": 2, "width": 64, "dropout": 0.1, "head_width": 16, "sibling_weight": 1.0}
     )

@@ -53,8 +53,9 @@ class VAE(KerasFamily):
     """A variational autoencoder; a head on its latent means predicts."""
 
     name: ClassVar[str] = "VAE"
-    fixed_seconds: ClassVar[float] = 1.0
-    seconds_per_million_rows: ClassVar[float] = 100.0
+    fixed_seconds: ClassVar[float] = 0.1
+    seconds_per_step: ClassVar[float] = 0.012
+    seconds_per_million_rows: ClassVar[float] = 80.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {
             **SCHEDULE,

@@ -176,6 +176,22 @@ def test_the_gan_makes_rows_up_that_resemble_the_real_ones(make_context: MakeCon
     np.testing.assert_array_equal(false, model.generated(train, seed=1))
 
 
+def test_generator_and_decoder_come_back_from_disk(
+    fitted: Callable[[type[Family], Task], FittedModel], make_rows: MakeRows, tmp_path: Path
+) -> None:
+    rows = make_rows(Task.BINARY, 100, seed=4, missing=0.1)
+    for family, makes in ((GAN, "generated"), (VAE, "rebuilt")):
+        model = fitted(family, Task.BINARY)
+        folder = tmp_path / family.name
+        folder.mkdir()
+        model.save(folder)
+        loaded = family().load(folder)
+        how = {"seed": 1} if family is GAN else {}
+        np.testing.assert_array_equal(getattr(loaded, makes)(rows, **how), getattr(model, makes)(rows, **how))
+        assert loaded.details == model.details
+        assert loaded.files == model.files
+
+
 def test_generated_rows_lack_what_the_real_ones_lack(make_rows: MakeRows, make_context: MakeContext) -> None:
     train = make_rows(Task.REGRESSION, 600, seed=1, missing=0.2)
     context = make_context(GAN, Task.REGRESSION, gan_steps=20, epochs_without_validation=1)
