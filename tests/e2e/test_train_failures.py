@@ -298,6 +298,20 @@ def test_a_second_interrupt_stops_at_once_and_keeps_what_is_done(tmp_path: Path)
     assert not list((tmp_path / "globals").glob(".training_store*"))
 
 
+def test_a_terminated_run_stops_at_once_and_leaves_everything_in_order(tmp_path: Path) -> None:
+    command = _command(tmp_path, "Fine,Hangs", asked={"terminate_in_order": True}, workers=1)
+    with subprocess.Popen(command, env=_environment(tmp_path), stdout=-1, stderr=-1) as run:
+        _until(lambda: any(tmp_path.glob("child_*")), "the family hangs")
+        workers = _children(run.pid)
+        run.terminate()
+        run.communicate(timeout=WAIT_SECONDS)
+    assert run.returncode == 143
+    _until(lambda: all(_ended(worker) for worker in workers), "the workers have ended")
+    assert _states(tmp_path)[("A", "Hangs")] == ("pending", "interrupted")
+    assert not list((tmp_path / "globals").glob(".training_store*"))
+    assert _run(tmp_path, "Fine").returncode == 0
+
+
 def test_two_runs_on_one_directory_are_refused_and_a_killed_one_is_not_in_the_way(tmp_path: Path) -> None:
     with subprocess.Popen(
         _command(tmp_path, "Hangs", workers=1), env=_environment(tmp_path), stdout=-1, stderr=-1

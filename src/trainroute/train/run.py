@@ -24,7 +24,7 @@ from trainroute.records.plan import TrainingPlan
 from trainroute.records.results import FamilyResult
 from trainroute.records.selectors import EVERYTHING, Selector
 from trainroute.records.vocabulary import Stage
-from trainroute.train.artifact import DISK_FULL, unwritable
+from trainroute.train.artifact import DISK_FULL, MANIFEST, unwritable
 from trainroute.train.ledger import Ledger, seconds_taken
 from trainroute.train.lock import OutputLock, require_unused
 from trainroute.train.outcome import TrainingOutcome, build_report, left_over_models, nothing_reason, write_report
@@ -242,8 +242,14 @@ def _conclude(
         path = write_report(own, directory)
     else:
         with others.alone():
-            path = write_report(report(_in_order(plan, others.results())), directory)
+            known = [row for row in others.results() if _has_its_model(row, output_dir)]
+            path = write_report(report(_in_order(plan, known)), directory)
     return TrainingOutcome(report=own, report_path=path, ledger_path=directory / LEDGER, models_dir=output_dir / MODELS)
+
+
+def _has_its_model(row: FamilyResult, output_dir: Path) -> bool:
+    """Whether a row still says what is there: models may have been moved away since."""
+    return row.artifact is None or (output_dir / row.artifact / MANIFEST).is_file()
 
 
 def _in_order(plan: TrainingPlan, results: Iterable[FamilyResult]) -> list[FamilyResult]:

@@ -6,6 +6,7 @@ if given, JSON of ``resume`` and of the ``jobs`` to select.
 
 import json
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -98,6 +99,8 @@ plan = TrainingPlan(
         by_route={}, by_type={}, by_priority={}, total_cs_jobs=0, total_symbol_jobs=len(jobs), total_blocked=0
     ),
 )
+if asked.get("terminate_in_order"):
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # as the program `trainroute` does
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 try:
     outcome = train_plan(
