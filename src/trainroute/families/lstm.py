@@ -22,7 +22,7 @@ class LSTM(NetworkFamily):
     name: ClassVar[str] = "LSTM"
     reads_history: ClassVar[bool] = True
     fixed_seconds: ClassVar[float] = 1.0
-    seconds_per_million_rows: ClassVar[float] = 1000.0
+    seconds_per_million_rows: ClassVar[float] = 700.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {**SEQUENCE_HYPERPARAMETERS, "width": 32, "layers": 1, **TRAINING_HYPERPARAMETERS}
     )

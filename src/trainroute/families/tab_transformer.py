@@ -24,7 +24,7 @@ class TabTransformer(NetworkFamily):
 
     name: ClassVar[str] = "TabTransformer"
     fixed_seconds: ClassVar[float] = 1.0
-    seconds_per_million_rows: ClassVar[float] = 1000.0
+    seconds_per_million_rows: ClassVar[float] = 4100.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {"width": 16, "heads": 2, "layers": 2, **TRAINING_HYPERPARAMETERS}
     )

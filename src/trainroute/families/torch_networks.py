@@ -73,14 +73,17 @@ class NetworkModel(FittedModel):
         """Epochs done and kept, the validation loss, the number of weights, the device."""
         return self.description.details
 
-    def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:
-        """Predict rows; see `FittedModel.predict`."""
+    def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:  # noqa: ARG002 - see below
+        """Predict rows; see `FittedModel.predict`.
+
+        One thread is used whatever is allowed: on more, kernels part a batch otherwise and round otherwise.
+        """
         from trainroute.networks.device import torch_device, torch_threads  # noqa: PLC0415 - heavy library
         from trainroute.networks.heads import head_of  # noqa: PLC0415 - heavy library
         from trainroute.networks.training import predict  # noqa: PLC0415 - heavy library
 
         head = head_of(self.description.task, self.description.n_classes)
-        with torch_threads(threads):
+        with torch_threads(1):
             prediction = predict(self.network.to(torch_device()), self.batches(rows), head)
         labels = self.description.labels
         return prediction if labels is None else labels.unscaled(prediction)

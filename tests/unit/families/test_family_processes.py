@@ -84,7 +84,8 @@ def rows(a, b):
 shares = {}
 for name in sys.argv[1:]:
     family = FAMILIES.get(name)
-    short = {key: value for key, value in {"epochs": 4, "gan_steps": 40}.items() if key in family.hyperparameters}
+    short = {"epochs": 4, "gan_steps": 40, "rounds": 40}
+    short = {key: value for key, value in short.items() if key in family.hyperparameters}
     context = FitContext(task=min(family.tasks - {Task.MULTICLASS}), n_classes=2, seed=0, threads=1,
                          hyperparameters=family.resolve(short))
     family().fit(rows(0, 600), rows(600, 700), context=context)  # loads the libraries
