@@ -13,6 +13,7 @@ COMMANDS = {
     "validate": ("plans", "Check a plan: schema, consistency, staleness, names."),
     "explain": ("explaining", "Say why pairs are routed as they are, and what would change it."),
     "diff": ("comparing", "Compare two plans: jobs, routes, and why."),
+    "families": ("families", "List the model families: what they can do, and whether they are installed."),
     "prepare": ("data", "Turn OHLCV bars into features and targets."),
     "sample": ("data", "Write the real sample data."),
     "init": ("data", "Write an editable config."),

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, Siblings, TrainingRows
-from trainroute.families.roster import GROUPS, STANDARD, FamilySelection, select_from, two_stage_order
+from trainroute.families.description import FamilyDescription, describe
+from trainroute.families.roster import (
+    GROUPS,
+    STANDARD,
+    TWO_STAGE_ORDER,
+    FamilySelection,
+    select_from,
+    two_stage_order,
+)
 from trainroute.registry import Registry
 
 FAMILIES: Registry[Family] = Registry(
@@ -18,6 +26,7 @@ __all__ = [
     "GROUPS",
     "STANDARD",
     "Family",
+    "FamilyDescription",
     "FamilySelection",
     "FitContext",
     "FittedModel",
@@ -25,6 +34,7 @@ __all__ = [
     "Rows",
     "Siblings",
     "TrainingRows",
+    "describe_families",
     "select_families",
     "two_stage_order",
 ]
@@ -50,3 +60,25 @@ def select_families(
         If a name or the group is unknown, or a family asked for by name is not in this version.
     """
     return select_from(FAMILIES.names(), names=names, group=group, standard=standard)
+
+
+def describe_families(names: Sequence[str] | None = None) -> tuple[FamilyDescription, ...]:
+    """Describe families, built in or from entry points, in two-stage order; no library of theirs is imported.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Only these, whatever their case.
+
+    Raises
+    ------
+    UnknownNameError
+        If a family does not exist.
+
+    Examples
+    --------
+    >>> [(found.name, found.min_rows) for found in describe_families(["lightgbm"])]
+    [('LightGBM', 200)]
+    """
+    wanted = FAMILIES.names() if names is None else [FAMILIES.get(name).name for name in names]
+    return tuple(describe(FAMILIES.get(name), in_roster=name in TWO_STAGE_ORDER) for name in two_stage_order(wanted))

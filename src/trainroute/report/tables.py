@@ -39,7 +39,7 @@ def print_lines(*lines: str) -> None:
 def routes_table(routing: RoutingPlan, *, width: int) -> Table:
     """One row per target: the pooled side, and how many symbols have which route; intervals where there is room."""
     roomy = width >= _ROOM_FOR_INTERVALS
-    table = _table("Routes: symbols per target")
+    table = compact_table("Routes: symbols per target")
     table.add_column("target", overflow="fold")
     table.add_column("pooled side", no_wrap=True)
     table.add_column("score [interval]" if roomy else "score", no_wrap=True)
@@ -57,7 +57,8 @@ def routes_table(routing: RoutingPlan, *, width: int) -> Table:
     return table
 
 
-def _table(title: str) -> Table:
+def compact_table(title: str) -> Table:
+    """Return an empty table of the house's look."""
     return Table(
         title=title,
         title_justify="left",
@@ -72,7 +73,7 @@ def jobs_table(jobs: Sequence[TrainingJob]) -> Table:
     """One row per job in the order in which they run; the first of many."""
     shown = jobs[:_MOST_JOBS_SHOWN]
     title = "Jobs" if len(shown) == len(jobs) else f"Jobs: the first {len(shown)} of {len(jobs)}"
-    table = _table(title)
+    table = compact_table(title)
     for heading in ("job", "route", "priority", "families"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "priority" else "left")
     for job in shown:
@@ -82,7 +83,7 @@ def jobs_table(jobs: Sequence[TrainingJob]) -> Table:
 
 def families_table(report: TrainingReport) -> Table:
     """One row per family: its jobs by how they ended, seconds, peak memory."""
-    table = _table("Training: jobs per family")
+    table = compact_table("Training: jobs per family")
     table.add_column("family")
     for heading in ("planned", "trained", "kept", "failed", "skipped", "not run", "not planned", "seconds", "peak MB"):
         table.add_column(heading, justify="right")
@@ -100,7 +101,7 @@ def families_table(report: TrainingReport) -> Table:
 
 def skill_table(report: TrainingReport) -> Table:
     """One row per route: the score that routing expected, and that on the final holdout."""
-    table = _table("Score: expected by routing, realised on the holdout")
+    table = compact_table("Score: expected by routing, realised on the holdout")
     table.add_column("route")
     for heading in ("models", "expected", "realised"):
         table.add_column(heading, justify="right")

@@ -1,0 +1,83 @@
+"""The table of `trainroute families`, and one family wholly."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from trainroute.families import FamilyDescription
+from trainroute.report.console import stdout_console
+from trainroute.report.tables import compact_table, print_lines
+from trainroute.text import printable
+
+_SHORT_TASKS = {"binary": "b", "multiclass": "m", "regression": "r"}
+_SHORT_TYPES = {"cross_sectional": "pooled", "symbol_specific": "local"}
+
+
+def families_table(families: Sequence[FamilyDescription]) -> Table:
+    """One row per family, in two-stage order."""
+    table = compact_table("Model families")
+    table.add_column("family", no_wrap=True)
+    table.add_column("stage", no_wrap=True)
+    table.add_column("tasks", no_wrap=True)
+    table.add_column("jobs", no_wrap=True)
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("reads", overflow="fold")
+    table.add_column("GPU library", no_wrap=True)
+    table.add_column("needs", overflow="fold")
+    table.add_column("installed", overflow="fold")
+    table.add_column("settings", justify="right", no_wrap=True)
+    for found in families:
+        table.add_row(
+            Text(printable(found.name)),
+            found.stage.value,
+            " ".join(_SHORT_TASKS[task] for task in found.tasks),
+            ", ".join(_SHORT_TYPES[kind] for kind in found.training_types),
+            str(found.min_rows),
+            ", ".join(_reads(found)) or "·",
+            found.gpu_library or "·",
+            Text(f"[{found.extra}]") if found.extra else ", ".join(found.needs),
+            "yes" if found.installed else Text(f"no: {found.install}"),
+            str(len(found.hyperparameters)),
+        )
+    return table
+
+
+def print_families(families: Sequence[FamilyDescription]) -> None:
+    """Print the table, and what its short words mean."""
+    stdout_console().print(families_table(families))
+    absent = sum(not found.installed for found in families)
+    print_lines(
+        f"{len(families)} families, {len(families) - absent} installed; tasks: b binary, m multiclass, r regression",
+        "'trainroute families NAME' shows one with its hyperparameters",
+    )
+
+
+def print_family(found: FamilyDescription) -> None:
+    """Print one family wholly."""
+    print_lines(
+        f"{found.name}: {found.stage.value} stage" + (f", {found.gpu_library}" if found.gpu_library else ""),
+        f"  tasks: {', '.join(found.tasks)}",
+        f"  training types: {', '.join(found.training_types)}",
+        f"  training rows at least: {found.min_rows}",
+        f"  reads the rows before a row: {_yes(found.reads_history)}",
+        f"  learns sibling targets too: {_yes(found.learns_siblings)}",
+        f"  needs: {', '.join(found.needs) or 'nothing more'}" + (f" (extra: {found.extra})" if found.extra else ""),
+        f"  installed: {'yes' if found.installed else f'no, {found.install}'}",
+        f"  hyperparameters (training.families.{found.name}.hyperparameters):",
+        *(f"    {name}: {_value(value)}" for name, value in found.hyperparameters.items()),
+    )
+
+
+def _reads(found: FamilyDescription) -> list[str]:
+    return [word for word, reads in (("history", found.reads_history), ("siblings", found.learns_siblings)) if reads]
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 - a word for a value
+    return "yes" if value else "no"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else str(value)
