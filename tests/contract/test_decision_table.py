@@ -12,15 +12,15 @@ from trainroute.route import build_routing_plan
 
 STATES = ("STRONG", "WEAK_BUT_OK", "EXPERIMENTAL", "DISALLOWED")
 BEHAVIORS = ("ROUTE_BOTH", "PREFER_CS", "PREFER_SYMBOL", "PREFER_BETTER")
-# p_local_better → what PREFER_BETTER makes of it; the thresholds 0.4 and 0.6 themselves are undecided.
+# p_local_better → what PREFER_BETTER makes of it; the thresholds 0.45 and 0.55 themselves are undecided.
 BETTER = {
     None: "ROUTE_BOTH",
     0.0: "ROUTE_CROSS_SECTIONAL",
-    0.399999: "ROUTE_CROSS_SECTIONAL",
-    0.4: "ROUTE_BOTH",
+    0.449999: "ROUTE_CROSS_SECTIONAL",
+    0.45: "ROUTE_BOTH",
     0.5: "ROUTE_BOTH",
-    0.6: "ROUTE_BOTH",
-    0.600001: "ROUTE_SYMBOL_SPECIFIC",
+    0.55: "ROUTE_BOTH",
+    0.550001: "ROUTE_SYMBOL_SPECIFIC",
     1.0: "ROUTE_SYMBOL_SPECIFIC",
 }
 ALWAYS = {
@@ -103,5 +103,5 @@ def test_every_route_says_why() -> None:
     plan = _routed("PREFER_BETTER", provided=True)
     for route, reasons in plan.pairs.select("route", "reasons").iter_rows():
         assert reasons[0].startswith(f"{route.removeprefix('ROUTE_')}: ")
-    said = plan.symbol_decision("STRONG", "STRONG 0.600001").reasons
-    assert said[0] == "SYMBOL_SPECIFIC: both sides are good enough; p_local_better 0.600001 > 0.6"
+    said = plan.symbol_decision("STRONG", "STRONG 0.550001").reasons
+    assert said[0] == "SYMBOL_SPECIFIC: both sides are good enough; p_local_better 0.550001 > 0.55"

@@ -64,9 +64,9 @@ class EvidenceRules(Section):
     use_shrunk_score: bool = True
     min_p_skill: MinPSkill = MinPSkill()
     require_ci_above: Threshold = 0.5
-    cs_on_symbol_below: Fraction = 0.5
-    local_better_above: Fraction = 0.6
-    cs_better_below: Fraction = 0.4
+    cs_on_symbol_below: Fraction = 0.4
+    local_better_above: Fraction = 0.55
+    cs_better_below: Fraction = 0.45
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -1,6 +1,7 @@
 """From scores to probabilities: every score is shrunk over the symbols, or targets, that it was found among.
 
-1. Pooled and local scores are shrunk over the symbols of the target (`metrics.group_posterior`).
+1. Pooled and local scores are shrunk over the symbols of the target (`metrics.group_posterior`). The prior of the pooled
+   model's expects groups in which it serves a part of the symbols and is worth nothing on the others.
 2. Expected skill grows by what the final model learns from rows that the models of the folds had not (`learning`).
 3. The difference between the sides is moved by what each is expected to grow, then shrunk by itself: its prior knows
    groups in which no member is at exactly nothing.
@@ -17,6 +18,9 @@ from trainroute.metrics import GroupPosterior, GroupPrior, group_posterior
 
 NO_SKILL = 0.5
 _SKILL = GroupPrior()
+_POOLED_SKILL = GroupPrior(
+    null_shares=(0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 0.9, 0.97), null_share_weights=(1.5, 1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 1.0)
+)
 _DIFFERENCE = GroupPrior(two_effects=0.4)
 
 
@@ -53,7 +57,8 @@ def target_posteriors(scores: TargetScores, learning: Learning, n_features: floa
     n_features : float
         Effective number of features that the target's models use (`learning.effective_features`).
     """
-    pooled, local = _posterior(scores.pooled.value, scores.pooled), _posterior(scores.local.value, scores.local)
+    pooled = _posterior(scores.pooled.value, scores.pooled, prior=_POOLED_SKILL)
+    local = _posterior(scores.local.value, scores.local)
     overall = np.array([pooled.group_mean - NO_SKILL])
     pooled_growth = growth(overall, np.array([scores.score_interval.se]), learning.pooled, n_features)
     local_growth = growth(local.mean - NO_SKILL, scores.local.se, learning.local, n_features)
