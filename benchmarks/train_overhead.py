@@ -13,8 +13,10 @@ import argparse
 import logging
 import os
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +34,6 @@ from trainroute.records.plan import (
     TrainingPlanMetadata,
     TrainingPlanSummary,
 )
-from trainroute.records.results import FamilyResult
 from trainroute.records.vocabulary import RouteState, Task, TrainingType
 from trainroute.train import train_plan
 from trainroute.train.job import JobTask, run_job
@@ -146,8 +147,8 @@ def run_alone(plan: TrainingPlan, panel: Panel, config: Config, folder: Path) ->
     return time.perf_counter() - started
 
 
-def beside_the_jobs(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[float, float, tuple[FamilyResult, ...]]:
-    """Train a plan; return its wall time, worker time that no job accounts for (seconds), and its rows."""
+def beside_the_jobs(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[float, float]:
+    """Train a plan; return its wall time, and worker time that no job accounts for (seconds)."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         outcome = train_plan(plan, panel, config, output_dir=Path(folder))
@@ -155,12 +156,33 @@ def beside_the_jobs(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[f
     if outcome.failed:
         raise SystemExit(f"{len(outcome.failed)} jobs failed: {outcome.failed[0].reason}")
     workers = min(config.training.workers, len(plan.jobs))
-    return wall, wall * workers - sum(result.seconds or 0.0 for result in outcome.results), outcome.results
+    return wall, wall * workers - sum(result.seconds or 0.0 for result in outcome.results)
 
 
-def peak_megabytes(results: Sequence[FamilyResult]) -> float:
-    """Return the mean over jobs of a worker's peak memory."""
-    return sum(result.peak_memory_bytes or 0 for result in results) / len(results) / (1 << 20)
+@contextmanager
+def watched() -> Iterator[list[int]]:
+    """Note the largest own memory of the workers, some times a second; without pages of the mapped panel."""
+    samples: list[int] = []
+    ended = threading.Event()
+
+    def watch() -> None:
+        children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+        while not ended.wait(0.2):
+            found = [own_bytes(int(process)) or 0 for process in children.read_text().split()]
+            samples += [max(found)] if any(found) else []
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        ended.set()
+        thread.join()
+
+
+def own_megabytes(samples: Sequence[int]) -> float:
+    """Return the median of some samples."""
+    return float(np.median(samples)) / (1 << 20) if samples else 0.0
 
 
 def main() -> None:
@@ -179,19 +201,23 @@ def main() -> None:
     config = Config(training=TrainingConfig(workers=given.workers, families={"LightGBM": rounds}))
     with tempfile.TemporaryDirectory() as folder:
         alone = run_alone(plan, panel, config, Path(folder))
-    _, start, _ = beside_the_jobs(structs.replace(plan, jobs=plan.jobs[:1]), panel, config)
+    _, start = beside_the_jobs(structs.replace(plan, jobs=plan.jobs[:1]), panel, config)
     before = own_bytes(os.getpid()) or 0
-    wall, beside, results = beside_the_jobs(plan, panel, config)
+    cpu = time.process_time()
+    with watched() as samples:
+        wall, beside = beside_the_jobs(plan, panel, config)
+    cpu = time.process_time() - cpu
     grown = (own_bytes(os.getpid()) or 0) - before
-    tenth = max(1, given.jobs // 10)
     overhead = beside - start * given.workers
     print(f"{given.jobs} jobs of {given.rows} rows × {given.features} features, {given.workers} worker(s)")
     print(f"jobs alone, one after the other   {alone:8.2f} s  {1e3 * alone / given.jobs:8.2f} ms a job")
     print(f"wall time of train_plan           {wall:8.2f} s  {wall / (alone / given.workers):8.2f} × (alone / workers)")
     print(f"start of one worker, with panel   {start:8.2f} s")
-    print(f"peak memory of a worker           {peak_megabytes(results[:tenth]):8.1f} MB in the first tenth of the jobs")
-    print(f"                                  {peak_megabytes(results[-tenth:]):8.1f} MB in the last tenth")
+    fifth = len(samples) // 5
+    print(f"own memory of a worker, start     {own_megabytes(samples[:fifth]):8.1f} MB (median of the first fifth)")
+    print(f"own memory of a worker, end       {own_megabytes(samples[-fifth:]):8.1f} MB (median of the last fifth)")
     print(f"growth of the training process    {grown / (1 << 20):8.1f} MB")
+    print(f"CPU of the training process       {cpu:8.2f} s  {1e3 * cpu / given.jobs:8.2f} ms a job, with the panel")
     print(f"dispatch and ledger               {overhead:8.2f} s  {1e3 * overhead / given.jobs:8.2f} ms a job")
 
 

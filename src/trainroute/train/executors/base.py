@@ -27,7 +27,7 @@ class WorkItem:
 
 @dataclass(frozen=True)
 class Started:
-    """An item is about to run."""
+    """An item has been given to a worker."""
 
     item: WorkItem
 
@@ -52,7 +52,7 @@ class Executor(ABC):
 
     @abstractmethod
     def events(self, stopping: Callable[[], bool]) -> Iterator[Event]:
-        """Yield what happens, until nothing is left to run. An item starts after its `Started` was taken.
+        """Yield what happens, until nothing is left to run.
 
         Asked often, ``stopping`` says that no further item may start.
         """

@@ -68,10 +68,8 @@ class LocalExecutor(Executor):
     def events(self, stopping: Callable[[], bool]) -> Iterator[Event]:
         """Yield what happens until nothing is left to run."""
         while self._waiting or self._busy():
-            if stopping():
-                self._waiting.clear()
-            yield from self._start_what_fits()
-            yield from self._take_answer()
+            yield from self._start_what_fits(stopping)
+            yield from self._take_answer(stopping)
             if time.monotonic() - self._looked >= _LOOK_EVERY_SECONDS:
                 yield from self._stop_what_exceeds()
                 self._looked = time.monotonic()
@@ -86,13 +84,17 @@ class LocalExecutor(Executor):
     def _busy(self) -> list[WorkerProcess]:
         return [worker for worker in self._places.values() if worker is not None and worker.item is not None]
 
-    def _start_what_fits(self) -> Iterator[Event]:
+    def _start_what_fits(self, stopping: Callable[[], bool]) -> list[Event]:
+        if stopping():
+            self._waiting.clear()
+        started: list[Event] = []
         while self._waiting and len(busy := self._busy()) < len(self._places):
             if busy and not self._fits(self._waiting[0][-1], [worker.item for worker in busy if worker.item]):
-                return
+                break
             item = heapq.heappop(self._waiting)[-1]
-            yield Started(item)
             self._worker_for(item).start(item)
+            started.append(Started(item))
+        return started
 
     def _fits(self, item: WorkItem, running: Sequence[WorkItem]) -> bool:
         if sum(self._threads_of(each) for each in (item, *running)) > self._threads:
@@ -126,17 +128,21 @@ class LocalExecutor(Executor):
         self._places[place] = worker
         return worker
 
-    def _take_answer(self) -> Iterator[Event]:
+    def _take_answer(self, stopping: Callable[[], bool]) -> Iterator[Event]:
+        """Take an answer; after a success the worker has its next item before anybody is told, and never waits."""
         try:
             answer = self._answers.get(timeout=_LOOK_EVERY_SECONDS)
         except queue.Empty:
             return
         if answer.worker not in self._places.values():
             return
-        if answer.line is not None:
-            yield Finished(*answer.worker.finish(answer.line))
-        else:
+        if answer.line is None:
             yield from self._remove(answer.worker)
+            return
+        finished = Finished(*answer.worker.finish(answer.line))
+        started = self._start_what_fits(stopping) if finished.reply.done is not None else []
+        yield finished
+        yield from started
 
     def _stop_what_exceeds(self) -> Iterator[Event]:
         for worker in self._busy():
