@@ -169,7 +169,7 @@ def watched() -> Iterator[list[int]]:
         children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
         while not ended.wait(0.2):
             found = [own_bytes(int(process)) or 0 for process in children.read_text().split()]
-            samples += [max(found)] if any(found) else []
+            samples.extend([max(found)] if any(found) else [])
 
     thread = threading.Thread(target=watch)
     thread.start()
