@@ -7,12 +7,13 @@ the holdout, so the booster is then fitted again, with the number of rounds foun
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainroute.families.base import FitContext, FittedModel, Rows, TrainingRows
+from trainroute.families.base import FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
 from trainroute.records.vocabulary import Task
 
 if TYPE_CHECKING:
@@ -21,6 +22,31 @@ if TYPE_CHECKING:
 MIN_VALIDATION_ROWS = 50
 """Fewer validation rows say nothing about when to stop; the default number of rounds is used instead."""
 
+BOOSTING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = MappingProxyType(
+    {
+        "learning_rate": 0.1,
+        "rounds": 300,
+        "patience": 20,
+        "rounds_without_validation": 60,
+        "leaves": 15,
+        "min_rows_in_leaf": 40,
+        "feature_fraction": 0.7,
+        "row_fraction": 0.8,
+        "l2_penalty": 1.0,
+        "bins": 127,
+    }
+)
+"""Names and defaults of what `Rounds.of` and `lightgbm_parameters` read."""
+
+_NAMES = {
+    "learning_rate": "learning_rate",
+    "num_leaves": "leaves",
+    "min_data_in_leaf": "min_rows_in_leaf",
+    "feature_fraction": "feature_fraction",
+    "bagging_fraction": "row_fraction",
+    "lambda_l2": "l2_penalty",
+    "max_bin": "bins",
+}
 _OBJECTIVES = {Task.BINARY: "binary", Task.MULTICLASS: "multiclass", Task.REGRESSION: "regression"}
 
 
@@ -58,11 +84,8 @@ def load_lightgbm(folder: Path, file_name: str = "model.txt") -> LightGBMModel:
     return LightGBMModel(Booster(model_file=folder / file_name), file_name)
 
 
-def lightgbm_parameters(context: FitContext, names: Mapping[str, str]) -> dict[str, object]:
-    """Return LightGBM's parameters: those of every fit here, and the hyperparameters in ``names``.
-
-    ``names`` maps LightGBM's name of a parameter to ours.
-    """
+def lightgbm_parameters(context: FitContext) -> dict[str, object]:
+    """Return LightGBM's parameters: those of every fit here, and `BOOSTING_HYPERPARAMETERS` as the context has them."""
     parameters: dict[str, object] = {
         "objective": _OBJECTIVES[context.task],
         "seed": context.seed,
@@ -74,7 +97,7 @@ def lightgbm_parameters(context: FitContext, names: Mapping[str, str]) -> dict[s
     }
     if context.task is Task.MULTICLASS:
         parameters["num_class"] = context.n_classes
-    return parameters | {theirs: context.hyperparameters[ours] for theirs, ours in names.items()}
+    return parameters | {theirs: context.hyperparameters[ours] for theirs, ours in _NAMES.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
 from trainroute.families.boosters import (
+    BOOSTING_HYPERPARAMETERS,
     MIN_VALIDATION_ROWS,
     LightGBMModel,
     Rounds,
@@ -45,15 +46,6 @@ if TYPE_CHECKING:
     from lightgbm import Booster
 
 _INDEX = "change_point.json"
-_PARAMETERS = {
-    "learning_rate": "learning_rate",
-    "num_leaves": "leaves",
-    "min_data_in_leaf": "min_rows_in_leaf",
-    "feature_fraction": "feature_fraction",
-    "bagging_fraction": "row_fraction",
-    "lambda_l2": "l2_penalty",
-    "max_bin": "bins",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,25 +123,16 @@ class ChangePoint(Family):
     seconds_per_million_rows: ClassVar[float] = 100.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {
+            **BOOSTING_HYPERPARAMETERS,
             "most_points": 400,
             "most_features": 4,
             "penalty": 1.25,
             "min_current_rows": 1000,
-            "learning_rate": 0.1,
-            "rounds": 300,
-            "patience": 20,
-            "rounds_without_validation": 60,
-            "leaves": 15,
-            "min_rows_in_leaf": 40,
-            "feature_fraction": 0.7,
-            "row_fraction": 0.8,
-            "l2_penalty": 1.0,
-            "bins": 127,
         }
     )
 
     def _fit(self, train: TrainingRows, validation: TrainingRows, context: FitContext) -> FittedModel:
-        parameters, rounds = lightgbm_parameters(context, _PARAMETERS), Rounds.of(context)
+        parameters, rounds = lightgbm_parameters(context), Rounds.of(context)
         now = _current_part(train, context)
         booster = fit_lightgbm(now.rows, validation, parameters, rounds, weights=now.weights)
         if len(validation) >= MIN_VALIDATION_ROWS:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from trainroute.families.base import FitContext, Hyperparameter, Rows, TrainingRows
 from trainroute.families.boosters import (
+    BOOSTING_HYPERPARAMETERS,
     LightGBMModel,
     Rounds,
     fit_lightgbm,
@@ -33,28 +34,13 @@ _BOOSTED, _FOREST, _LINEAR = MEMBER_FILES = ("boosted_trees.txt", "random_trees.
 MEMBER_LIBRARIES = ("lightgbm", "scipy", "sklearn", "threadpoolctl")
 MEMBER_HYPERPARAMETERS: Mapping[str, Hyperparameter] = MappingProxyType(
     {
-        "learning_rate": 0.1,
-        "rounds": 300,
-        "patience": 20,
-        "rounds_without_validation": 60,
-        "leaves": 15,
-        "min_rows_in_leaf": 40,
+        **BOOSTING_HYPERPARAMETERS,
         "feature_fraction": 0.5,
         "row_fraction": 0.7,
-        "l2_penalty": 1.0,
-        "bins": 127,
         "forest_trees": 150,
         "linear_penalty": 0.01,
     }
 )
-
-_SHARED = {
-    "num_leaves": "leaves",
-    "min_data_in_leaf": "min_rows_in_leaf",
-    "feature_fraction": "feature_fraction",
-    "bagging_fraction": "row_fraction",
-    "max_bin": "bins",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +75,13 @@ class Members:
 
 def fit_members(train: TrainingRows, validation: TrainingRows, context: FitContext) -> Members:
     """Fit on ``train``; boosting stops by the loss on ``validation``."""
-    boosted = fit_lightgbm(train, validation, _boosted_parameters(context), Rounds.of(context))
+    boosted = fit_lightgbm(train, validation, lightgbm_parameters(context), Rounds.of(context))
     return _beside(LightGBMModel(boosted, _BOOSTED), train, context)
 
 
 def refit_members(rows: TrainingRows, n_rounds: int, context: FitContext) -> Members:
     """Fit on all rows with a number of boosting rounds that is known."""
-    boosted = refit_lightgbm(rows, _boosted_parameters(context), n_rounds)
+    boosted = refit_lightgbm(rows, lightgbm_parameters(context), n_rounds)
     return _beside(LightGBMModel(boosted, _BOOSTED), rows, context)
 
 
@@ -114,10 +100,6 @@ def _beside(boosted: LightGBMModel, rows: TrainingRows, context: FitContext) -> 
     return Members(boosted=boosted, forest=LightGBMModel(forest, _FOREST), linear=linear)
 
 
-def _boosted_parameters(context: FitContext) -> dict[str, object]:
-    return lightgbm_parameters(context, _SHARED | {"learning_rate": "learning_rate", "lambda_l2": "l2_penalty"})
-
-
 def _forest_parameters(context: FitContext) -> dict[str, object]:
-    parameters = lightgbm_parameters(context, _SHARED)
-    return parameters | {"boosting": "rf", "extra_trees": True, "num_leaves": 4 * context.integer("leaves")}
+    own = {"boosting": "rf", "extra_trees": True, "lambda_l2": 0.0, "num_leaves": 4 * context.integer("leaves")}
+    return lightgbm_parameters(context) | own

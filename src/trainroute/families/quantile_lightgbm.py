@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from trainroute.errors import ConfigError
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
 from trainroute.families.boosters import (
+    BOOSTING_HYPERPARAMETERS,
     LightGBMModel,
     Rounds,
     fit_lightgbm,
@@ -36,15 +37,6 @@ from trainroute.families.boosters import (
 from trainroute.records.vocabulary import Stage, Task
 
 _INDEX = "quantiles.json"
-_PARAMETERS = {
-    "learning_rate": "learning_rate",
-    "num_leaves": "leaves",
-    "min_data_in_leaf": "min_rows_in_leaf",
-    "feature_fraction": "feature_fraction",
-    "bagging_fraction": "row_fraction",
-    "lambda_l2": "l2_penalty",
-    "max_bin": "bins",
-}
 
 
 class QuantileModel(FittedModel):
@@ -100,19 +92,7 @@ class QuantileLightGBM(Family):
     fixed_seconds: ClassVar[float] = 0.2
     seconds_per_million_rows: ClassVar[float] = 340.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
-        {
-            "quantiles": "0.1 0.25 0.5 0.75 0.9",
-            "learning_rate": 0.1,
-            "rounds": 200,
-            "patience": 15,
-            "rounds_without_validation": 60,
-            "leaves": 15,
-            "min_rows_in_leaf": 40,
-            "feature_fraction": 0.7,
-            "row_fraction": 0.8,
-            "l2_penalty": 1.0,
-            "bins": 127,
-        }
+        {**BOOSTING_HYPERPARAMETERS, "rounds": 200, "patience": 15, "quantiles": "0.1 0.25 0.5 0.75 0.9"}
     )
 
     @classmethod
@@ -133,7 +113,7 @@ class QuantileLightGBM(Family):
         rows = joined(train, validation)
         boosters = []
         for level in levels:
-            parameters = lightgbm_parameters(context, _PARAMETERS) | {"objective": "quantile", "alpha": level}
+            parameters = lightgbm_parameters(context) | {"objective": "quantile", "alpha": level}
             booster = fit_lightgbm(train, validation, parameters, Rounds.of(context))
             if len(validation):
                 booster = refit_lightgbm(rows, parameters, booster.current_iteration())

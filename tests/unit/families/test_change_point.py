@@ -172,7 +172,7 @@ def test_too_short_a_history_is_not_searched(make_rows: MakeRows) -> None:
 
 def test_boosters_weigh_rows(make_rows: MakeRows, make_context: MakeContext) -> None:
     rows = make_rows(Task.BINARY, 800, seed=1)
-    parameters = lightgbm_parameters(make_context(LIGHTGBM, Task.BINARY), {})
+    parameters = lightgbm_parameters(make_context(LIGHTGBM, Task.BINARY))
     wrong = replace(rows, labels=np.where(np.arange(800) < 400, rows.labels, 1.0 - rows.labels))
     new = make_rows(Task.BINARY, 2000, seed=2)
     for weights, lowest, highest in [([1.0, 0.01], 0.6, 0.8), ([0.01, 1.0], 0.2, 0.4)]:
