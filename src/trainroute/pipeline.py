@@ -144,8 +144,6 @@ def run(
             resume=resume,
             progress=progress,
         )
-    elif asked.not_built:
-        LOGGER.warning("Not in this version, so not planned: %s", ", ".join(asked.not_built))
     return RunResult(output_dir=output_dir, plan=plan, routing=routing, outcome=outcome, from_cache=evidence.from_cache)
 
 

@@ -27,7 +27,7 @@ def place(sample_data, tmp_path, monkeypatch: pytest.MonkeyPatch):
         ((*RUN, "--targets", "y_up_5d", "--auto-targets"), "--auto-targets"),
         ((*RUN, "--top-n-targets", "0"), "--top-n-targets"),
         ((*RUN, "--families", "LightGMB"), "did you mean 'LightGBM'"),
-        ((*RUN, "--families", "Transformer"), "'Transformer' is not in this version"),
+        ((*RUN, "--families", "Transformers"), "did you mean 'Transformer'"),
         ((*RUN, "--config", "absent.yaml"), "absent.yaml"),
         (("train", "--data-dir", "data", "--training-plan-dir", "absent"), "absent: no such training plan"),
         (("show",), "no training plan under results"),
@@ -95,13 +95,6 @@ def test_init_writes_a_config_that_is_used_and_never_overwrites(place, program) 
     assert "routing.bad" in program(*RUN).error
     assert program("init", "--force").code == 0
     assert "bad" not in written.read_text()
-
-
-def test_all_groups_name_what_is_not_built(place, program) -> None:
-    ended = program(*RUN, "--targets", "y_up_5d", "--model-types", "sequential")
-    assert ended.code == 0, ended.err
-    assert "Not in this version" in ended.err
-    assert "Transformer" in ended.err
 
 
 def test_prepare_turns_bars_into_a_panel_that_runs(place, program) -> None:

@@ -57,7 +57,7 @@ def select_families(
     Raises
     ------
     UsageError
-        If a name or the group is unknown, or a family asked for by name is not in this version.
+        If a name or the group is unknown.
     """
     return select_from(FAMILIES.names(), names=names, group=group, standard=standard)
 

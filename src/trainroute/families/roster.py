@@ -1,13 +1,13 @@
 """The names and the order of all families, and the groups that `--model-types` names.
 
-A family is built by adding its file; this page only says in which order stages run and what a group means. A name
-that stands here without a file is refused when asked for by name, and reported when a group would include it.
+A family is added by its file; this page only says in which order stages run and what a group means. Families of other
+distributions come last, and every group includes them.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from trainroute.errors import UnknownNameError, UsageError, bounded
+from trainroute.errors import UnknownNameError
 
 CPU_FAMILIES = (
     "LightGBM",
@@ -40,15 +40,12 @@ class FamilySelection:
     Attributes
     ----------
     names : tuple of str
-        Those that exist, in two-stage order.
-    not_built : tuple of str
-        Those of the group that this version does not have.
+        In two-stage order.
     by_name : bool
         Whether the user named them; then a missing library is a failure.
     """
 
     names: tuple[str, ...]
-    not_built: tuple[str, ...] = field(default=())
     by_name: bool = False
 
 
@@ -68,23 +65,12 @@ def select_from(
         return FamilySelection(names=two_stage_order(_named(available, name) for name in standard))
     if group not in GROUPS:
         raise UnknownNameError("model type", group, (*GROUPS, STANDARD))
-    built = set(available)
-    wanted = GROUPS[group]
-    extensions = built.difference(TWO_STAGE_ORDER)
-    return FamilySelection(
-        names=two_stage_order(built.intersection(wanted) | extensions),
-        not_built=tuple(name for name in wanted if name not in built),
-    )
+    extensions = set(available).difference(TWO_STAGE_ORDER)
+    return FamilySelection(names=two_stage_order((*GROUPS[group], *extensions)))
 
 
 def _named(available: Sequence[str], name: str) -> str:
     known = {member.casefold(): member for member in available}
-    planned = {member.casefold(): member for member in TWO_STAGE_ORDER}
-    if name.casefold() in planned.keys() - known.keys():
-        raise UsageError(
-            f"model family {planned[name.casefold()]!r} is not in this version; "
-            f"it has {bounded(sorted(available), limit=25)}"
-        )
     if name.casefold() not in known:
         raise UnknownNameError("model family", name, available)
     return known[name.casefold()]

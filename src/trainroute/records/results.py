@@ -205,7 +205,6 @@ class TrainingReport(Record, frozen=True, kw_only=True):
     failures: dict[str, FailureSummary]
     gaps: tuple[str, ...]
     trained_again: tuple[str, ...]
-    families_not_built: tuple[str, ...]
     left_over_models: tuple[str, ...]
     results: tuple[FamilyResult, ...]
 

@@ -173,8 +173,6 @@ def _counts(plan: TrainingPlan, report: TrainingReport | None) -> list[str]:
         return [*lines, "not trained; 'trainroute train' trains by this plan"]
     if report.nothing_to_train is not None:
         return [*lines, report.nothing_to_train]
-    if report.families_not_built:
-        lines.append(f"not in this version: {', '.join(report.families_not_built)}")
     kept = f", {report.resumed} kept from an earlier run" if report.resumed else ""
     lines.append(f"{report.executed} of {report.planned} job × family trained{kept}")
     lines += report.gaps[:_MOST_GAPS_SHOWN]

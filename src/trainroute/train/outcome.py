@@ -84,7 +84,6 @@ def build_report(
     results: Sequence[FamilyResult],
     *,
     generated_at: str,
-    not_built: Sequence[str] = (),
     left_over: Sequence[str] = (),
     nothing: str | None = None,
     stopped: str | None = None,
@@ -108,7 +107,6 @@ def build_report(
         failures=summarise_failures(planned),
         gaps=tuple(_gap(result) for result in planned if result.state is not FamilyState.DONE),
         trained_again=tuple(trained_again),
-        families_not_built=tuple(not_built),
         left_over_models=tuple(left_over),
         results=tuple(results),
     )

@@ -21,7 +21,6 @@ def report_text(report: TrainingReport) -> str:
         *_models(report.results),
         *_listed("Not trained, and why", report.gaps),
         *_listed("Had a model, trained again", report.trained_again),
-        *_listed("Asked for, not in this version", report.families_not_built),
         *_listed("Models of jobs that this plan does not have, left in place", report.left_over_models),
     ]
     return "\n".join(sections)

@@ -197,8 +197,6 @@ def _named_disk() -> Iterator[None]:
 
 def _ledger(plan: TrainingPlan, selection: Selection, output_dir: Path) -> Ledger:
     """Open the ledger, with what does not run already in it."""
-    if selection.not_built:
-        _LOG.warning("Not in this version, so not trained: %s", ", ".join(selection.not_built))
     ledger = Ledger(output_dir / GLOBALS / LEDGER, plan.metadata.plan_id)
     ledger.record(selection.closed)
     return ledger
@@ -231,7 +229,6 @@ def _conclude(
         build_report,
         plan,
         generated_at=utc_now(),
-        not_built=selection.not_built,
         left_over=left_over_models(output_dir / MODELS, plan),
         stopped=stopped,
         trained_again=trained_again,

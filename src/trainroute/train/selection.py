@@ -31,14 +31,11 @@ class Selection:
         Pairs to run, jobs in order, families of a job in two-stage order.
     closed : tuple of FamilyResult
         Pairs that do not run: not planned, or a library is not installed.
-    not_built : tuple of str
-        Families asked for through a group that this version does not have.
     """
 
     jobs: tuple[TrainingJob, ...]
     pending: tuple[FamilyResult, ...]
     closed: tuple[FamilyResult, ...]
-    not_built: tuple[str, ...]
 
 
 def select(
@@ -62,8 +59,7 @@ def select(
     for job in jobs:
         for result in _pairs(job, asked, missing_libraries):
             (pending if result.state is FamilyState.PENDING else closed).append(result)
-    not_built = asked.not_built if asked is not None else ()
-    return Selection(jobs=jobs, pending=tuple(pending), closed=tuple(closed), not_built=not_built)
+    return Selection(jobs=jobs, pending=tuple(pending), closed=tuple(closed))
 
 
 def check_against_panel(plan: TrainingPlan, jobs: Iterable[TrainingJob], panel: Panel) -> None:

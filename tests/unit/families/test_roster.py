@@ -1,6 +1,6 @@
 import pytest
 
-from trainroute.errors import UnknownNameError, UsageError
+from trainroute.errors import UnknownNameError
 from trainroute.families import FAMILIES, GROUPS, select_families, two_stage_order
 from trainroute.families.roster import CPU_FAMILIES, TWO_STAGE_ORDER, select_from
 from trainroute.records.vocabulary import Stage
@@ -14,7 +14,8 @@ def test_the_roster_holds_twenty_families_and_the_groups_of_the_contract() -> No
     assert set(GROUPS["cross-sectional"]) == set(TWO_STAGE_ORDER) - TORCH
 
 
-def test_built_families_stand_in_the_stage_that_the_roster_gives_them() -> None:
+def test_every_name_of_the_roster_is_a_family_in_the_stage_that_it_gives() -> None:
+    assert set(FAMILIES.names()) == set(TWO_STAGE_ORDER)
     for family in FAMILIES.members():
         assert (family.stage is Stage.CPU) == (family.name in CPU_FAMILIES)
 
@@ -23,34 +24,23 @@ def test_names_are_found_whatever_their_case_and_come_in_two_stage_order() -> No
     found = select_families(["ensemble", "LIGHTGBM", "xgboost", "LightGBM"])
     assert found.names == ("LightGBM", "XGBoost", "Ensemble")
     assert found.by_name
-    assert found.not_built == ()
 
 
-def test_a_group_takes_what_exists_and_says_what_does_not() -> None:
-    found = select_from(("LightGBM", "MLP", "LSTM"), names=None, group="sequential", standard=())
-    assert found.names == ("LightGBM", "MLP", "LSTM")
-    assert set(found.names) | set(found.not_built) == set(TWO_STAGE_ORDER)
+def test_sequential_takes_all_in_two_stage_order_and_cross_sectional_leaves_the_pytorch_ones_out() -> None:
+    found = select_families(group="sequential")
+    assert found.names == TWO_STAGE_ORDER
     assert not found.by_name
+    assert select_families(group="cross-sectional").names == TWO_STAGE_ORDER[:14]
 
 
-def test_cross_sectional_leaves_the_sequence_families_out() -> None:
-    found = select_from(("LightGBM", "MLP", "LSTM"), names=None, group="cross-sectional", standard=())
-    assert found.names == ("LightGBM", "MLP")
-    assert not TORCH & set(found.not_built)
-
-
-def test_a_group_includes_families_of_other_distributions() -> None:
-    found = select_from(("LightGBM", "Aardvark"), names=None, group="sequential", standard=())
-    assert found.names == ("LightGBM", "Aardvark")
+@pytest.mark.parametrize("group", ["sequential", "cross-sectional"])
+def test_a_group_includes_families_of_other_distributions_after_its_own(group: str) -> None:
+    found = select_from((*TWO_STAGE_ORDER, "Aardvark"), names=None, group=group, standard=())
+    assert found.names == (*GROUPS[group], "Aardvark")
 
 
 def test_standard_is_what_the_config_says() -> None:
     assert select_families(standard=["xgboost"]).names == ("XGBoost",)
-
-
-def test_a_family_of_a_later_version_is_refused_by_name_and_the_message_lists_what_exists() -> None:
-    with pytest.raises(UsageError, match="'LSTM' is not in this version; it has A, B"):
-        select_from(("B", "A"), names=["lstm"], group="standard", standard=())
 
 
 def test_unknown_names_are_refused_with_a_suggestion() -> None:

@@ -38,12 +38,7 @@ def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             {"planning": {"experimental_families": ["LightGBM", "XGBost"]}},
             "planning.experimental_families: unknown model family 'XGBost'; did you mean 'XGBoost'?",
         ),
-        (
-            {"planning": {"experimental_families": ["lstm"]}},
-            "planning.experimental_families: model family 'LSTM' is not in this version; it has ",
-        ),
         ({"planning": {"family_min_priority": {"Nope": 3}}}, "planning.family_min_priority: unknown model family"),
-        ({"planning": {"family_min_priority": {"GAN": 3}}}, "planning.family_min_priority: model family 'GAN' is not"),
         ({"training": {"families": {"LigthGBM": {}}}}, "training.families: unknown model family 'LigthGBM'"),
         (
             {"training": {"families": {"XGBoost": {"hyperparameters": {"round": 3}}}}},

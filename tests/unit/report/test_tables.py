@@ -80,7 +80,6 @@ def _report(**given: object) -> TrainingReport:
         "failures": {"error": FailureSummary(pairs=1, example="sym_a × LightGBM: too hot", advice="cool it")},
         "gaps": ("sym_a × LightGBM: failed: too hot",),
         "trained_again": (),
-        "families_not_built": (),
         "left_over_models": (),
         "results": (),
     }
@@ -115,7 +114,6 @@ def test_only_the_first_gaps_are_listed(capsys: pytest.CaptureFixture[str]) -> N
     [
         (None, "not trained; 'trainroute train' trains by this plan"),
         (_report(nothing_to_train="nothing to train: 3 of 3 blocked"), "nothing to train: 3 of 3 blocked"),
-        (_report(families_not_built=("GAN", "VAE")), "not in this version: GAN, VAE"),
         (_report(executed=1, resumed=2), "1 of 4 job × family trained, 2 kept from an earlier run"),
         (_report(stopped="interrupted"), "stopped: interrupted; 'trainroute train --resume' goes on"),
     ],

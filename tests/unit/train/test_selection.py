@@ -120,11 +120,6 @@ def test_a_missing_library_is_a_failure_only_for_a_family_asked_for_by_name(
     ]
 
 
-def test_families_that_are_not_built_are_passed_on(make_plan: MakePlan, make_job: MakeJob) -> None:
-    asked = FamilySelection(names=("LightGBM",), not_built=("LSTM", "GAN"))
-    assert select(make_plan(make_job()), families=asked).not_built == ("LSTM", "GAN")
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
