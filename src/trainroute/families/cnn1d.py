@@ -16,6 +16,8 @@ from trainroute.families.torch_networks import SEQUENCE_HYPERPARAMETERS, TRAININ
 if TYPE_CHECKING:
     from torch import nn
 
+    from trainroute.networks.scaling import FeatureScaling
+
 
 class CNN1D(NetworkFamily):
     """A temporal convolutional network."""
@@ -28,11 +30,11 @@ class CNN1D(NetworkFamily):
         {**SEQUENCE_HYPERPARAMETERS, "channels": 32, **TRAINING_HYPERPARAMETERS}
     )
 
-    def _network(self, n_inputs: int, n_outputs: int, context: FitContext) -> "nn.Module":
+    def _network(self, features: "FeatureScaling", n_outputs: int, context: FitContext) -> "nn.Module":
         from trainroute.networks.convolution import SequenceConvolution  # noqa: PLC0415 - heavy library
 
         return SequenceConvolution(
-            n_inputs,
+            features.n_inputs,
             n_outputs,
             length=context.integer("sequence_length"),
             channels=context.integer("channels"),

@@ -15,6 +15,8 @@ from trainroute.families.torch_networks import SEQUENCE_HYPERPARAMETERS, TRAININ
 if TYPE_CHECKING:
     from torch import nn
 
+    from trainroute.networks.scaling import FeatureScaling
+
 
 class LSTM(NetworkFamily):
     """A recurrent network with gated memory."""
@@ -27,11 +29,11 @@ class LSTM(NetworkFamily):
         {**SEQUENCE_HYPERPARAMETERS, "width": 32, "layers": 1, **TRAINING_HYPERPARAMETERS}
     )
 
-    def _network(self, n_inputs: int, n_outputs: int, context: FitContext) -> "nn.Module":
+    def _network(self, features: "FeatureScaling", n_outputs: int, context: FitContext) -> "nn.Module":
         from trainroute.networks.recurrence import SequenceMemory  # noqa: PLC0415 - heavy library
 
         return SequenceMemory(
-            n_inputs,
+            features.n_inputs,
             n_outputs,
             width=context.integer("width"),
             layers=context.integer("layers"),

@@ -15,6 +15,8 @@ from trainroute.families.torch_networks import TRAINING_HYPERPARAMETERS, Network
 if TYPE_CHECKING:
     from torch import nn
 
+    from trainroute.networks.scaling import FeatureScaling
+
 
 class TabCNN(NetworkFamily):
     """A convolutional network on a table."""
@@ -26,11 +28,11 @@ class TabCNN(NetworkFamily):
         {"positions": 16, "channels": 16, **TRAINING_HYPERPARAMETERS}
     )
 
-    def _network(self, n_inputs: int, n_outputs: int, context: FitContext) -> "nn.Module":
+    def _network(self, features: "FeatureScaling", n_outputs: int, context: FitContext) -> "nn.Module":
         from trainroute.networks.convolution import FeatureConvolution  # noqa: PLC0415 - heavy library
 
         return FeatureConvolution(
-            n_inputs,
+            features.n_inputs,
             n_outputs,
             positions=context.integer("positions"),
             channels=context.integer("channels"),

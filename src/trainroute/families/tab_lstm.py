@@ -15,6 +15,8 @@ from trainroute.families.torch_networks import TRAINING_HYPERPARAMETERS, Network
 if TYPE_CHECKING:
     from torch import nn
 
+    from trainroute.networks.scaling import FeatureScaling
+
 
 class TabLSTM(NetworkFamily):
     """A recurrent network over features as tokens."""
@@ -26,11 +28,11 @@ class TabLSTM(NetworkFamily):
         {"token_width": 8, "width": 16, **TRAINING_HYPERPARAMETERS}
     )
 
-    def _network(self, n_inputs: int, n_outputs: int, context: FitContext) -> "nn.Module":
+    def _network(self, features: "FeatureScaling", n_outputs: int, context: FitContext) -> "nn.Module":
         from trainroute.networks.recurrence import FeatureMemory  # noqa: PLC0415 - heavy library
 
         return FeatureMemory(
-            n_inputs,
+            features.columns,
             n_outputs,
             token_width=context.integer("token_width"),
             width=context.integer("width"),

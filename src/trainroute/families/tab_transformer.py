@@ -18,6 +18,8 @@ from trainroute.families.torch_networks import TRAINING_HYPERPARAMETERS, Network
 if TYPE_CHECKING:
     from torch import nn
 
+    from trainroute.networks.scaling import FeatureScaling
+
 
 class TabTransformer(NetworkFamily):
     """A transformer over features as tokens."""
@@ -29,11 +31,11 @@ class TabTransformer(NetworkFamily):
         {"width": 16, "heads": 2, "layers": 2, **TRAINING_HYPERPARAMETERS}
     )
 
-    def _network(self, n_inputs: int, n_outputs: int, context: FitContext) -> "nn.Module":
+    def _network(self, features: "FeatureScaling", n_outputs: int, context: FitContext) -> "nn.Module":
         from trainroute.networks.attention import FeatureAttention  # noqa: PLC0415 - heavy library
 
         return FeatureAttention(
-            n_inputs,
+            features.columns,
             n_outputs,
             width=context.integer("width"),
             heads=context.integer("heads"),

@@ -139,7 +139,7 @@ class NetworkFamily(Family):
         return super().estimate_seconds(min(n_rows, _ROWS_OF_A_FULL_EPOCH), n_features)
 
     @abstractmethod
-    def _network(self, n_inputs: int, n_outputs: int, context: FitContext) -> "nn.Module":
+    def _network(self, features: FeatureScaling, n_outputs: int, context: FitContext) -> "nn.Module":
         """Build the network with fresh weights."""
 
     def _fit(self, train: TrainingRows, validation: TrainingRows, context: FitContext) -> FittedModel:
@@ -188,7 +188,7 @@ class NetworkFamily(Family):
             hyperparameters=description.hyperparameters,
         )
         n_outputs = head_of(description.task, description.n_classes).n_outputs
-        network = self._network(description.features.n_inputs, n_outputs, context)
+        network = self._network(description.features, n_outputs, context)
         return NetworkModel(description, network, sequences=self.reads_history)
 
 

@@ -15,6 +15,8 @@ from trainroute.families.torch_networks import SEQUENCE_HYPERPARAMETERS, TRAININ
 if TYPE_CHECKING:
     from torch import nn
 
+    from trainroute.networks.scaling import FeatureScaling
+
 
 class Transformer(NetworkFamily):
     """A transformer encoder whose last token speaks."""
@@ -27,11 +29,11 @@ class Transformer(NetworkFamily):
         {**SEQUENCE_HYPERPARAMETERS, "width": 32, "heads": 4, "layers": 2, **TRAINING_HYPERPARAMETERS}
     )
 
-    def _network(self, n_inputs: int, n_outputs: int, context: FitContext) -> "nn.Module":
+    def _network(self, features: "FeatureScaling", n_outputs: int, context: FitContext) -> "nn.Module":
         from trainroute.networks.attention import SequenceAttention  # noqa: PLC0415 - heavy library
 
         return SequenceAttention(
-            n_inputs,
+            features.n_inputs,
             n_outputs,
             length=context.integer("sequence_length"),
             width=context.integer("width"),

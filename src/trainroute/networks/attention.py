@@ -8,6 +8,8 @@ Gorishniy, Rubachev, Khrulkov and Babenko, "Revisiting Deep Learning Models for 
 (numbers as tokens, one token that reads the others).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -85,14 +87,25 @@ class FeatureAttention(nn.Module):
 
     Parameters
     ----------
-    n_inputs, n_outputs : int
+    columns : sequence of (int, int)
+        See `FeatureTokens`.
+    n_outputs : int
     width, heads, layers : int
     dropout : float
     """
 
-    def __init__(self, n_inputs: int, n_outputs: int, *, width: int, heads: int, layers: int, dropout: float) -> None:
+    def __init__(
+        self,
+        columns: Sequence[tuple[int, int]],
+        n_outputs: int,
+        *,
+        width: int,
+        heads: int,
+        layers: int,
+        dropout: float,
+    ) -> None:
         super().__init__()
-        self.tokens = FeatureTokens(n_inputs, width)
+        self.tokens = FeatureTokens(columns, width)
         self.reader = nn.Parameter(torch.zeros(1, 1, width))
         self.blocks = nn.ModuleList(AttentionBlock(width, heads=heads, dropout=dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)

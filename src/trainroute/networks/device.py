@@ -57,7 +57,7 @@ def reproducible(seed: int) -> Iterator[None]:
     """Seed PyTorch and allow only algorithms that repeat themselves; both are as before afterwards.
 
     On CUDA, operations that have no such algorithm warn instead of failing; cuBLAS has one only where
-    ``CUBLAS_WORKSPACE_CONFIG`` is set before the process starts.
+    ``CUBLAS_WORKSPACE_CONFIG`` is set before CUDA starts, as it is for the workers of GPUs.
     """
     import torch  # noqa: PLC0415 - heavy library
 

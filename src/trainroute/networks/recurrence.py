@@ -6,6 +6,8 @@ Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9, 1997
 Schuster and Paliwal, "Bidirectional Recurrent Neural Networks", IEEE Transactions on Signal Processing 45, 1997.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -42,14 +44,18 @@ class FeatureMemory(nn.Module):
 
     Parameters
     ----------
-    n_inputs, n_outputs : int
+    columns : sequence of (int, int)
+        See `FeatureTokens`.
+    n_outputs : int
     token_width, width : int
     dropout : float
     """
 
-    def __init__(self, n_inputs: int, n_outputs: int, *, token_width: int, width: int, dropout: float) -> None:
+    def __init__(
+        self, columns: Sequence[tuple[int, int]], n_outputs: int, *, token_width: int, width: int, dropout: float
+    ) -> None:
         super().__init__()
-        self.tokens = FeatureTokens(n_inputs, token_width)
+        self.tokens = FeatureTokens(columns, token_width)
         self.memory = nn.LSTM(token_width, width, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(2 * width, n_outputs)

@@ -42,6 +42,13 @@ class FeatureScaling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """The number of input columns."""
         return len(self.values) + len(self.indicated)
 
+    @property
+    def columns(self) -> tuple[tuple[int, int], ...]:
+        """For each feature with an input, in order, the columns of its value and of its indicator; -1 for none."""
+        values = {feature: column for column, feature in enumerate(self.values)}
+        indicated = {feature: column for column, feature in enumerate(self.indicated, start=len(values))}
+        return tuple((values.get(number, -1), indicated.get(number, -1)) for number in sorted({*values, *indicated}))
+
     def inputs(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the inputs of some rows.
 

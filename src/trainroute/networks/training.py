@@ -3,8 +3,9 @@
 1. An epoch shuffles the labelled rows with the seed's own generator, takes as many as make at most
    ``batches_per_epoch`` batches, and splits them into batches of equal size.
 2. Each batch is one step of AdamW with the gradient's norm clipped.
-3. After each epoch the loss on the validation rows is measured. The best weights are kept; when ``patience`` epochs
-   have brought no better ones, training stops and goes back to them.
+3. After each epoch the loss on the validation rows is measured: on no more of them than an epoch takes, evenly
+   spread. The best weights are kept; when ``patience`` epochs have brought no better ones, training stops and goes
+   back to them.
 4. Without validation rows a fixed, small number of epochs is done.
 
 References
@@ -57,6 +58,11 @@ class Schedule:
     learning_rate: float
     weight_decay: float
 
+    @property
+    def rows_of_epoch(self) -> int:
+        """The most rows that an epoch takes."""
+        return self.batch_rows * self.batches_per_epoch
+
 
 class Examples:
     """The labelled ones among some rows.
@@ -77,6 +83,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def spread(self, most: int) -> Tensor:
+        """Return the numbers of all rows, or of so many of them, evenly spread, where there are more."""
+        count = min(most, len(self))
+        return self.rows[torch.arange(count) * len(self) // max(count, 1)]
 
     def take(self, rows: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """Return the network's arguments and the labels of some rows."""
@@ -109,12 +120,13 @@ def train(
             _epoch(network, examples, head, optimiser, shuffle, schedule)
         done = schedule.epochs_without_validation
         return Training(epochs=done, best_epoch=done, validation_loss=None)
+    validation_rows = validation.spread(schedule.rows_of_epoch)
     best_epoch, best_loss, best_weights = 0, math.inf, deepcopy(network.state_dict())
     epoch = 0
     while epoch < schedule.epochs and epoch - best_epoch < schedule.patience:
         epoch += 1
         _epoch(network, examples, head, optimiser, shuffle, schedule)
-        loss = _mean_loss(network, validation, head)
+        loss = _mean_loss(network, validation, validation_rows, head)
         if loss < best_loss:
             best_epoch, best_loss, best_weights = epoch, loss, deepcopy(network.state_dict())
     network.load_state_dict(best_weights)
@@ -131,7 +143,7 @@ def _epoch(
 ) -> None:
     network.train()
     total = torch.zeros((), device=examples.device)
-    order = torch.randperm(len(examples), generator=shuffle)[: schedule.batches_per_epoch * schedule.batch_rows]
+    order = torch.randperm(len(examples), generator=shuffle)[: schedule.rows_of_epoch]
     for rows in examples.rows[order].tensor_split(math.ceil(len(order) / schedule.batch_rows)):
         arguments, labels = examples.take(rows)
         optimiser.zero_grad()
@@ -143,15 +155,15 @@ def _epoch(
     _check_loss(float(total))
 
 
-def _mean_loss(network: nn.Module, examples: Examples, head: Head) -> float:
+def _mean_loss(network: nn.Module, examples: Examples, rows: Tensor, head: Head) -> float:
     network.eval()
     total = 0.0
     with torch.inference_mode():
-        for rows in examples.rows.tensor_split(math.ceil(len(examples) / ROWS_OF_A_PREDICTION)):
-            arguments, labels = examples.take(rows)
-            total += float(head.loss(network(*arguments), labels)) * len(rows)
+        for part in rows.tensor_split(math.ceil(len(rows) / ROWS_OF_A_PREDICTION)):
+            arguments, labels = examples.take(part)
+            total += float(head.loss(network(*arguments), labels)) * len(part)
     _check_loss(total)
-    return total / len(examples)
+    return total / len(rows)
 
 
 def _check_loss(loss: float) -> None:

@@ -10,6 +10,8 @@ from trainroute.train.devices import VISIBLE, gpus
 from trainroute.train.memory import available_bytes
 
 _BYTES_PER_MB = 1 << 20
+_SAME_BITS = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+"""What cuBLAS needs to give the same bits again (NVIDIA, "cuBLAS Library", section on reproducible results)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ def stage_workers(stage: Stage, config: TrainingConfig) -> StageWorkers:
     """
     found = gpus() if stage is Stage.GPU else ()
     if found:
-        environments = tuple({VISIBLE: name} for name in found for _ in range(config.workers_per_gpu))
+        environments = tuple({VISIBLE: name, **_SAME_BITS} for name in found for _ in range(config.workers_per_gpu))
         threads = max(1, available_cores() // len(environments))
         return StageWorkers(environments=environments, threads=threads, gpus=len(found))
     return StageWorkers(

@@ -60,6 +60,20 @@ def test_no_rows_are_predicted_as_none_and_threads_change_no_bit(
     np.testing.assert_array_equal(model.predict(rows, threads=2), model.predict(rows, threads=1))
 
 
+@pytest.mark.parametrize("name", ["TabLSTM", "TabTransformer"])
+def test_missing_values_make_no_further_tokens(
+    name: str, make_rows: MakeRows, make_short_context: MakeContext, tmp_path: Path
+) -> None:
+    family = FAMILIES.get(name)
+    rows = make_rows(Task.BINARY, 500, seed=1, missing=0.1)
+    model = family().fit(rows, rows, context=make_short_context(family, Task.BINARY))
+    assert isinstance(model, NetworkModel)
+    assert model.description.features.n_inputs == 10
+    assert model.network.get_parameter("tokens.direction").shape[0] == 5
+    model.save(tmp_path)
+    np.testing.assert_array_equal(family().load(tmp_path).predict(rows), model.predict(rows))
+
+
 def test_validation_rows_stop_the_training_and_few_of_them_do_not(
     make_rows: MakeRows, make_context: MakeContext
 ) -> None:

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from trainroute.networks.attention import FeatureAttention, SequenceAttention
 from trainroute.networks.convolution import CausalBlock, FeatureConvolution, SequenceConvolution
 from trainroute.networks.recurrence import FeatureMemory, SequenceMemory
+from trainroute.networks.tokens import FeatureTokens
 
 LENGTH = 16
+COLUMNS = ((0, 3), (1, -1), (2, -1), (-1, 4))
 SEQUENCES: dict[str, Callable[[], nn.Module]] = {
     "convolution": lambda: SequenceConvolution(3, 2, length=LENGTH, channels=8, dropout=0.5),
     "memory": lambda: SequenceMemory(3, 2, width=8, layers=2, dropout=0.5),
@@ -18,8 +20,8 @@ SEQUENCES: dict[str, Callable[[], nn.Module]] = {
 }
 ROWS: dict[str, Callable[[], nn.Module]] = {
     "convolution": lambda: FeatureConvolution(5, 2, positions=4, channels=6, dropout=0.5),
-    "memory": lambda: FeatureMemory(5, 2, token_width=4, width=8, dropout=0.5),
-    "attention": lambda: FeatureAttention(5, 2, width=8, heads=2, layers=2, dropout=0.5),
+    "memory": lambda: FeatureMemory(COLUMNS, 2, token_width=4, width=8, dropout=0.5),
+    "attention": lambda: FeatureAttention(COLUMNS, 2, width=8, heads=2, layers=2, dropout=0.5),
 }
 
 
@@ -104,6 +106,24 @@ def test_every_feature_reaches_the_output(name: str) -> None:
     inputs = torch.randn(7, 5)
     assert network(inputs).shape == (7, 2)
     assert (_gradient(network, inputs) != 0).all()
+
+
+def test_a_feature_and_whether_it_is_missing_are_one_token() -> None:
+    layer = FeatureTokens(COLUMNS, 3)
+    inputs = torch.tensor([[0.5, -2.0, 1.5, 0.0, 0.0], [0.0, 0.1, 0.2, 1.0, 1.0]])
+    direction, absence, offset = layer.direction, layer.absence, layer.offset
+    expected = [
+        [0.5 * direction[0], -2.0 * direction[1], 1.5 * direction[2], 0.0 * offset[3]],
+        [absence[0], 0.1 * direction[1], 0.2 * direction[2], absence[3]],
+    ]
+    torch.testing.assert_close(layer(inputs), torch.stack([torch.stack(row) + offset for row in expected]))
+
+
+def test_a_missing_value_is_told_from_the_mean() -> None:
+    mean, missing = torch.zeros(1, 5), torch.tensor([[0.0, 0.0, 0.0, 1.0, 0.0]])
+    for name in ("memory", "attention"):
+        network = _built(ROWS[name])
+        assert not torch.equal(network(mean), network(missing))
 
 
 @pytest.mark.parametrize("name", ROWS)

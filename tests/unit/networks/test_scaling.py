@@ -39,6 +39,10 @@ def test_what_does_not_vary_is_no_input_and_absence_is_one_where_training_shows_
     np.testing.assert_array_equal(inputs[:, 2:], np.isnan(features[:, [1, 4]]))
 
 
+def test_the_value_and_the_absence_of_a_feature_are_told_to_belong_together() -> None:
+    assert feature_scaling(_features()).columns == ((0, -1), (1, 2), (-1, 3))
+
+
 def test_a_feature_that_was_never_missing_stands_at_its_mean_where_it_is() -> None:
     features = _features()
     found = feature_scaling(features)

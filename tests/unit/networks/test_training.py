@@ -72,6 +72,20 @@ def test_training_goes_back_to_the_weights_of_the_best_epoch() -> None:
         torch.testing.assert_close(kept, repeated, rtol=0, atol=0)
 
 
+def test_no_more_validation_rows_are_measured_than_an_epoch_takes() -> None:
+    inputs, labels = _line(1000, seed=2)
+    labels[::2] = np.nan
+    validation = Examples(RowBatches(inputs, CPU), labels)
+    assert validation.spread(100).tolist() == list(range(1, 1000, 10))
+    assert torch.equal(validation.spread(500), validation.rows)
+    assert torch.equal(validation.spread(9000), validation.rows)
+    schedule = _schedule(epochs=1, batches_per_epoch=3)
+    network = _network()
+    done = train(network, _examples(400, seed=1), validation, head=REGRESSION, schedule=schedule, seed=0)
+    (taken,), expected = validation.take(validation.spread(96))
+    assert done.validation_loss == pytest.approx(REGRESSION.loss(network(taken), expected).item(), rel=1e-5)
+
+
 def test_training_ends_with_the_last_epoch_at_the_latest() -> None:
     schedule = _schedule(epochs=3, learning_rate=1e-4)
     done = train(_network(), _examples(100, seed=1), _examples(60, seed=2), head=REGRESSION, schedule=schedule, seed=0)

@@ -60,6 +60,7 @@ def test_workers_beside_gpus_share_the_cores_and_others_see_none(monkeypatch: py
     config = TrainingConfig(workers=3, threads_per_worker=2, workers_per_gpu=2)
     beside = stage_workers(Stage.GPU, config)
     assert [dict(found)["CUDA_VISIBLE_DEVICES"] for found in beside.environments] == ["0", "0", "1", "1"]
+    assert {found["CUBLAS_WORKSPACE_CONFIG"] for found in beside.environments} == {":4096:8"}
     assert (beside.threads, beside.gpus) == (2, 2)
     cpu = stage_workers(Stage.CPU, config)
     assert [dict(found) for found in cpu.environments] == [{"CUDA_VISIBLE_DEVICES": ""}] * 3
