@@ -131,7 +131,7 @@ THRESHOLDS: dict[str, Any] = {
     "routing.cross_sectional.min_score": 0.545,
     "routing.evidence.min_p_skill.weak": 0.95,
     "routing.evidence.local_better_above": 0.9,
-    "routing.evidence.cs_better_below": 0.59,
+    "routing.evidence.cs_better_below": 0.54,
     "routing.evidence.cs_on_symbol_below": 0.8,
     "routing.evidence.use_shrunk_score": False,
     "routing.min_sample_size.symbol": 2_000_000,

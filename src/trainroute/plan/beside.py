@@ -17,10 +17,10 @@ from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan, routing_plan_file
 
 
-def routing_plan_beside(plan_dir: Path, *, allow_edited: bool = False) -> RoutingPlan | None:
+def routing_plan_beside(plan_dir: Path, *, allow_edited: bool = False, explained: bool = True) -> RoutingPlan | None:
     """Return the routing plan in the output directory of a training plan, or None where there is none.
 
-    With ``allow_edited`` one that was edited is read too.
+    ``allow_edited`` and ``explained`` as of `read_routing_plan`.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def routing_plan_beside(plan_dir: Path, *, allow_edited: bool = False) -> Routin
         If there is one and it cannot be trusted.
     """
     path = routing_plan_file(output_of(plan_dir) / ROUTING_PLAN_DIR)
-    return read_routing_plan(path, allow_edited=allow_edited) if path.is_file() else None
+    return read_routing_plan(path, allow_edited=allow_edited, explained=explained) if path.is_file() else None
 
 
 def plan_to_validate(plan_dir: Path) -> tuple[TrainingPlan, list[Problem]]:

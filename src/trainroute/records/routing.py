@@ -194,7 +194,8 @@ class RoutingPlan:
     pooled : polars.DataFrame
         One row per target, sorted; columns of `POOLED_SCHEMA`.
     pairs : polars.DataFrame
-        One row per (target, symbol), sorted; columns of `PAIR_SCHEMA`.
+        One row per (target, symbol), sorted; columns of `PAIR_SCHEMA`, without ``margins`` and ``reasons`` where the
+        plan was read without them.
     """
 
     metadata: RoutingMetadata

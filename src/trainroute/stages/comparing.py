@@ -13,6 +13,7 @@ from pathlib import Path
 
 from trainroute.config.changes import changed_settings
 from trainroute.plan import (
+    ROUTING_PLAN_DIR,
     PlanDiff,
     compare_plans,
     find_training_plan_dir,
@@ -29,7 +30,6 @@ from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan, routing_plan_file
 from trainroute.records.selectors import EVERYTHING, Selector
 from trainroute.route import compare_routes
-from trainroute.stages.common import ROUTING_PLAN
 from trainroute.stages.job_causes import JobCauses
 from trainroute.stages.narrowing import narrowing
 
@@ -73,7 +73,7 @@ def diff(
 
 
 def read_planned(path: Path) -> Planned:
-    """Read what a path means.
+    """Read what a path means; of decisions not their reasons and margins, which are not compared.
 
     Raises
     ------
@@ -83,13 +83,15 @@ def read_planned(path: Path) -> Planned:
         If there is one that cannot be trusted.
     """
     if routing_plan_file(path).is_file() and (path.is_dir() or path.name == routing_plan_file(Path()).name):
-        return Planned(name=str(path), training=None, routing=read_routing_plan(path))
-    output = (path / "globals").is_dir() or (path / ROUTING_PLAN).is_dir()
+        return Planned(name=str(path), training=None, routing=read_routing_plan(path, explained=False))
+    output = (path / "globals").is_dir() or (path / ROUTING_PLAN_DIR).is_dir()
     directory = find_training_plan_dir(path, None) if output else path
     if directory is None:
-        return Planned(name=str(path), training=None, routing=read_routing_plan(path / ROUTING_PLAN))
+        return Planned(
+            name=str(path), training=None, routing=read_routing_plan(path / ROUTING_PLAN_DIR, explained=False)
+        )
     plan = load_training_plan(directory)
-    routing = routing_plan_beside(directory if directory.is_dir() else directory.parent)
+    routing = routing_plan_beside(directory if directory.is_dir() else directory.parent, explained=False)
     made_from = routing is not None and routing.plan_id == plan.metadata.routing_plan_id
     return Planned(name=str(path), training=plan, routing=routing if made_from else None)
 

@@ -45,7 +45,7 @@ def row(target: str, symbol: str | None, side: str, **changed: Any) -> Row:
 # pooled: one symbol of each route; own: no pool; lane: the pool itself is an experiment; dead: nothing may train.
 ROWS = [
     row("pooled", None, "weak"),
-    row("pooled", "BOTH", "strong", p_local_better=0.6),
+    row("pooled", "BOTH", "strong", p_local_better=0.52),
     row("pooled", "CS", "strong", p_local_better=0.1),
     row("pooled", "LEAK", "strong", leakage_status="BLOCKED"),
     row("pooled", "OWN", "strong", p_local_better=0.9),

@@ -65,7 +65,7 @@ def test_a_both_symbol_is_linked_and_weighted(
     plan: TrainingPlan, rows: list[Row], route: Route, plan_of: PlanOf
 ) -> None:
     job = _job(plan, "sym_pooled_BOTH")
-    assert (job.metadata.cs_job_id, job.metadata.blend_weight) == ("cs_pooled", 0.6)
+    assert (job.metadata.cs_job_id, job.metadata.blend_weight) == ("cs_pooled", 0.52)
     alone = _job(plan, "sym_pooled_OWN").metadata
     assert (alone.cs_job_id, alone.blend_weight) == (None, None)
     rows[1]["p_local_better"] = None
@@ -75,7 +75,7 @@ def test_a_both_symbol_is_linked_and_weighted(
 def test_the_evidence_of_a_job(plan: TrainingPlan) -> None:
     metadata = _job(plan, "sym_pooled_BOTH").metadata
     assert (metadata.cs_state, metadata.local_state) == ("WEAK_BUT_OK", "STRONG")
-    assert (metadata.cs_score, metadata.local_score, metadata.p_local_better) == (0.56, 0.6, 0.6)
+    assert (metadata.cs_score, metadata.local_score, metadata.p_local_better) == (0.56, 0.6, 0.52)
     assert (metadata.sample_size, metadata.feature_set_id) == (9000, "fs_y")
     pooled = _job(plan, "cs_pooled")
     assert (pooled.metadata.cs_score, pooled.metadata.local_score) == (0.54, None)

@@ -54,6 +54,28 @@ def test_some_targets_only(plan: RoutingPlan, tmp_path: Path) -> None:
     assert back.plan_id == plan.plan_id
 
 
+def test_without_explanations_all_else_is_the_same(plan: RoutingPlan, tmp_path: Path) -> None:
+    write_routing_plan(plan, tmp_path)
+    back = read_routing_plan(tmp_path, explained=False)
+    assert back.pairs.equals(plan.pairs.drop("margins", "reasons"))
+    assert back.pooled.equals(plan.pooled)
+    assert back.metadata == plan.metadata
+
+
+@pytest.mark.parametrize("explained", [True, False])
+@pytest.mark.parametrize(("field", "value"), [("reasons", "text"), ("margins", {"min_score": "x"}), ("margins", None)])
+def test_explanations_are_checked_whether_they_are_kept_or_not(
+    plan: RoutingPlan, tmp_path: Path, field: str, value: object, *, explained: bool
+) -> None:
+    path = write_routing_plan(plan, tmp_path)
+    document = read_json_artifact(path)
+    document["targets"]["y"]["symbols"]["AAPL"][field] = value
+    document["metadata"]["plan_id"] = decisions_id(plan.metadata.config_hash, [canonical_json(document["targets"])])
+    write_json_artifact(path, document)
+    with pytest.raises(BrokenPlanError, match="does not fit the schema"):
+        read_routing_plan(path, explained=explained)
+
+
 def test_the_layout_of_the_contract(plan: RoutingPlan, tmp_path: Path) -> None:
     write_routing_plan(plan, tmp_path)
     document = json.loads((tmp_path / "routing_plan.json").read_text())

@@ -1,5 +1,7 @@
 """Two plans on disk against each other: only what was selected, and the budget as a cause."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,3 +157,10 @@ def test_a_cost_that_leaves_the_pool_out_is_the_cause(plans: tuple[Path, Path], 
     found = diff(plans[0], limited, limit=None)
     assert {job.job_id for job in found.jobs if job.why.startswith("budget: left out (place")} == left
     assert [i.what for i in found.inputs] == ["--max-cost"]
+
+
+def test_comparing_imports_nothing_that_trains_or_measures() -> None:
+    code = "import sys, trainroute.cli.comparing; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert "trainroute.stages.comparing" in loaded
+    assert not {"scipy", "sklearn", "trainroute.train", "trainroute.evaluate"} & set(loaded)
