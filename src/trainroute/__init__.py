@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from trainroute.config import Config, load_config
     from trainroute.errors import TrainrouteError
     from trainroute.panel import Panel, load_panel
-    from trainroute.pipeline import IntelligentTrainer, RunResult
+    from trainroute.pipeline import IntelligentTrainer, Predictions, RunResult, predict
     from trainroute.plan import compare_plans, load_training_plan, validate_plan
     from trainroute.records.plan import TrainingJob, TrainingPlan
     from trainroute.records.routing import RoutingPlan
@@ -19,6 +19,7 @@ _HOMES = {
     "Config": "trainroute.config",
     "IntelligentTrainer": "trainroute.pipeline",
     "Panel": "trainroute.panel",
+    "Predictions": "trainroute.pipeline",
     "RoutingPlan": "trainroute.records.routing",
     "RunResult": "trainroute.pipeline",
     "TrainingJob": "trainroute.records.plan",
@@ -29,6 +30,7 @@ _HOMES = {
     "load_config": "trainroute.config",
     "load_panel": "trainroute.panel",
     "load_training_plan": "trainroute.plan",
+    "predict": "trainroute.pipeline",
     "validate_plan": "trainroute.plan",
 }
 
@@ -36,6 +38,7 @@ __all__ = [
     "Config",
     "IntelligentTrainer",
     "Panel",
+    "Predictions",
     "RoutingPlan",
     "RunResult",
     "TrainingJob",
@@ -47,6 +50,7 @@ __all__ = [
     "load_config",
     "load_panel",
     "load_training_plan",
+    "predict",
     "validate_plan",
 ]
 

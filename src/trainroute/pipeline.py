@@ -6,7 +6,7 @@
 3. `train_planned`: exactly these jobs → ``models``, ``globals``.
 
 `train` begins at step 3 with a plan from disk, or with one pooled job per target where there is none.
-`route` does step 2 from a candidates table.
+`route` does step 2 from a candidates table. `predict` asks the models of step 3 about new rows.
 """
 
 from collections.abc import Sequence
@@ -38,9 +38,10 @@ from trainroute.stages import (
     train_planned,
     train_without_plan,
 )
+from trainroute.stages.predicting import Predictions, predict
 from trainroute.train import mean_seconds, require_free
 
-__all__ = ["IntelligentTrainer", "RunResult", "route", "run", "train"]
+__all__ = ["IntelligentTrainer", "Predictions", "RunResult", "predict", "route", "run", "train"]
 
 
 def run(

@@ -13,6 +13,7 @@ PUBLIC = [
     "Config",
     "IntelligentTrainer",
     "Panel",
+    "Predictions",
     "RoutingPlan",
     "RunResult",
     "TrainingJob",
@@ -24,6 +25,7 @@ PUBLIC = [
     "load_config",
     "load_panel",
     "load_training_plan",
+    "predict",
     "validate_plan",
 ]
 

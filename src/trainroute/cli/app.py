@@ -8,6 +8,7 @@ from trainroute.report.console import PipedConsole
 COMMANDS = {
     "run": ("training", "The one command: rank, select, measure, route, plan, train."),
     "train": ("training", "Train by the plan that is there, or without one."),
+    "predict": ("predicting", "Predict new rows with the trained models, as the plan routes them."),
     "route": ("routing", "Turn a candidates table of your own into a routing plan and a training plan."),
     "show": ("plans", "Print a plan: routes, jobs, families."),
     "validate": ("plans", "Check a plan: schema, consistency, staleness, names."),

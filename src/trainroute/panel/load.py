@@ -8,7 +8,7 @@
 6. Features that are empty or constant over the whole panel are left out, and told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,7 +102,7 @@ def load_panel(
         for frame in reader:
             reads.append(_take(frame, columns, counters, extremes, repairs))
             step.advance()
-    interval = _interval(reads, config, manifest)
+    interval = panel_interval({read.frame.symbol: read.frame.time for read in reads}, config, manifest)
     panel_targets, ends = _describe(columns.targets, counters, interval)
     kept = _useful(columns.features, extremes, repairs)
     timestamps = np.unique(np.concatenate([read.frame.time for read in reads]))
@@ -140,14 +140,23 @@ def _take(
     return _Read(frame=frame, targets=labels)
 
 
-def _interval(reads: Sequence[_Read], config: DataConfig, manifest: PrepareManifest | None) -> int:
+def panel_interval(times: Mapping[str, NDArray[np.int64]], config: DataConfig, manifest: PrepareManifest | None) -> int:
+    """Return the interval between bars in µs: as configured, as ``prepare`` recorded it, else as inferred.
+
+    Raises
+    ------
+    ConfigError
+        If the configured one is no duration.
+    DataError
+        If the symbols disagree, see `bar_interval`.
+    """
     if config.bar_interval is None and manifest is not None:
         return manifest.bar_interval_us
     try:
         configured = None if config.bar_interval is None else parse_duration(config.bar_interval)
     except ValueError as error:
         raise ConfigError(f"data.bar_interval: {error}") from None
-    return bar_interval({read.frame.symbol: read.frame.time for read in reads}, configured)
+    return bar_interval(times, configured)
 
 
 def _describe(

@@ -30,9 +30,20 @@ def data_names(data_dir: Path, config: DataConfig) -> DataNames:
         If ``config.targets`` names a column that does not exist.
     """
     return DataNames(
-        symbols=frozenset(symbol for source in find_sources(data_dir) for symbol in _symbols(source)),
+        symbols=data_symbols(data_dir),
         targets=frozenset(known_targets(data_columns(data_dir), config, read_prepare_manifest(data_dir))),
     )
+
+
+def data_symbols(data_dir: Path) -> frozenset[str]:
+    """Return the symbols that a data directory holds; of a long file only the column of symbols is read.
+
+    Raises
+    ------
+    DataError
+        If the directory holds no data file, or one that cannot be read.
+    """
+    return frozenset(symbol for source in find_sources(data_dir) for symbol in _symbols(source))
 
 
 def data_columns(data_dir: Path) -> frozenset[str]:
