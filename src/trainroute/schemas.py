@@ -14,6 +14,7 @@ from trainroute.evaluate.evidence import FeatureImportance, LeakFinding, TargetR
 from trainroute.records.candidates import COLUMNS
 from trainroute.records.measured_data import MeasuredData
 from trainroute.records.plan import FeatureSet, Record, TrainingJob, TrainingPlan
+from trainroute.records.predictions import PredictionEvaluation
 from trainroute.records.results import ModelManifest, TrainingReport
 from trainroute.records.routing import CrossSectionalDecision, PolicyConfig, RoutingMetadata, SymbolDecision
 
@@ -100,10 +101,17 @@ class ModelManifestFile(ModelManifest, frozen=True, kw_only=True):
     content_sha256: str
 
 
+class PredictionEvaluationFile(PredictionEvaluation, frozen=True, kw_only=True):
+    """``<predictions>.evaluation.json``."""
+
+    content_sha256: str
+
+
 ARTIFACTS: dict[str, type[Record]] = {
     "leakage": LeakageFile,
     "measured_data": MeasuredDataFile,
     "model_manifest": ModelManifestFile,
+    "prediction_evaluation": PredictionEvaluationFile,
     "routing_candidates": RoutingCandidatesFile,
     "routing_plan": RoutingPlanFile,
     "target_ranking": TargetRankingFile,

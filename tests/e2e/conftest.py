@@ -74,7 +74,7 @@ def new_workplace(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def finished(new_workplace: Callable[[], Workplace]) -> tuple[Workplace, RunResult]:
-    """A run from data to models; tests only read it."""
+    """A run from data to models and predictions; tests only read it."""
     place = new_workplace()
     result = pipeline.run(
         place.data,
@@ -84,6 +84,7 @@ def finished(new_workplace: Callable[[], Workplace]) -> tuple[Workplace, RunResu
         output_dir=place.results,
         config=place.settings,
     )
+    pipeline.predict(place.data, symbols=SYMBOLS, weights="evaluated", output_dir=place.results, config=place.settings)
     return place, result
 
 

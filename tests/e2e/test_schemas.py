@@ -14,6 +14,7 @@ FILES = {
     "leakage": "METRICS/leakage.json",
     "measured_data": "METRICS/measured_data.json",
     "model_manifest": "models/*/*/manifest.json",
+    "prediction_evaluation": "predictions/*.evaluation.json",
     "routing_candidates": "METRICS/routing_candidates.json",
     "routing_plan": "METRICS/routing_plan/routing_plan.json",
     "target_ranking": "METRICS/target_ranking.json",
