@@ -26,15 +26,13 @@ from trainroute.families.keras_family import (
     KerasFamily,
     KerasModel,
     Question,
-    fit_details,
     load_keras_model,
-    schedule,
+    train_network,
     trunk,
 )
 from trainroute.networks.keras_adversarial import Game, GeneratorArchitecture, Table, generate, train_generator
 from trainroute.networks.keras_dense import read_weights, write_weights
 from trainroute.networks.keras_training import Examples
-from trainroute.networks.keras_training import train as train_network
 from trainroute.records.vocabulary import Task
 
 if TYPE_CHECKING:
@@ -112,10 +110,8 @@ class GAN(KerasFamily):
         examples = Examples(
             np.concatenate([real.inputs, made_up.inputs]), np.concatenate([real.labels, made_up.labels])
         )
-        training = train_network(
-            network.model, (question.block,), examples, question.validation(validation), schedule(context)
-        )
-        details = {**fit_details(training), "generated_rows": len(made_up)}
+        settled = train_network(network, (question.block,), examples, question.validation(validation), context)
+        details = {**settled, "generated_rows": len(made_up)}
         return GANModel(KerasModel(question, architecture, network, details), generator_architecture, generator)
 
     def load(self, folder: Path) -> FittedModel:

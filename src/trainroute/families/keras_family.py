@@ -1,6 +1,6 @@
 """What the Keras families share: their library, the training schedule, a fitted network and its files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.config.keras_backend import keras_backend
-from trainroute.errors import ConfigError, TrainingError
+from trainroute.errors import TrainingError
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
 from trainroute.families.boosters import MIN_VALIDATION_ROWS
+from trainroute.families.network_settings import check_sizes, schedule
 from trainroute.networks.keras_dense import DenseArchitecture, Network, forward, read_weights, write_weights
 from trainroute.networks.keras_loss import Block, Kind
-from trainroute.networks.keras_training import Examples, Schedule, Training
+from trainroute.networks.keras_training import Examples, train
 from trainroute.networks.keras_variational import VariationalArchitecture
 from trainroute.networks.scaling import FeatureScaling, LabelScaling, feature_scaling, label_scaling
 from trainroute.records.vocabulary import Stage, Task
@@ -32,24 +33,9 @@ SCHEDULE: Mapping[str, Hyperparameter] = MappingProxyType(
         "epochs_without_validation": 12,
     }
 )
-"""Hyperparameters of every Keras family's training; see `Schedule`."""
+"""Hyperparameters of every Keras family's training; see `trainroute.networks.schedule.Schedule`."""
 
 _USUAL_EPOCHS = 10
-_MAY_BE_NOTHING = {
-    "dropout": "0 or more and below 1",
-    **dict.fromkeys(
-        (
-            "weight_decay",
-            "head_width",
-            "sibling_weight",
-            "generated_share",
-            "moment_weight",
-            "reconstruction_weight",
-            "divergence_weight",
-        ),
-        "0 or more",
-    ),
-}
 _DESCRIPTION, _WEIGHTS = "network.json", "weights.npz"
 
 
@@ -212,12 +198,7 @@ class KerasFamily(Family):
     def resolve(cls, overrides: Mapping[str, Hyperparameter]) -> dict[str, Hyperparameter]:
         """Merge overrides into the defaults; see `Family.resolve`. Sizes must be possible ones."""
         settings = super().resolve(overrides)
-        for key, value in settings.items():
-            number = float(value or 0.0)
-            if number < 0.0 or (number == 0.0 and key not in _MAY_BE_NOTHING) or (key == "dropout" and number >= 1.0):
-                expected = _MAY_BE_NOTHING.get(key, "a number above 0")
-                where = f"training.families.{cls.name}.hyperparameters.{key}"
-                raise ConfigError(f"{where}: expected {expected}, got {value!r}")
+        check_sizes(cls.name, settings)
         return settings
 
     def load(self, folder: Path) -> FittedModel:
@@ -244,31 +225,20 @@ def trunk(context: FitContext, n_inputs: int, heads: tuple[int, ...], head_width
     )
 
 
-def schedule(context: FitContext) -> Schedule:
-    """Read the hyperparameters of `SCHEDULE`."""
-    return Schedule(
-        learning_rate=context.number("learning_rate"),
-        weight_decay=context.number("weight_decay"),
-        batch_rows=context.integer("batch_rows"),
-        batches_per_epoch=context.integer("batches_per_epoch"),
-        epochs=context.integer("epochs"),
-        patience=context.integer("patience"),
-        epochs_without_validation=context.integer("epochs_without_validation"),
+def train_network(
+    network: Network, blocks: Sequence[Block], examples: Examples, validation: Examples | None, context: FitContext
+) -> dict[str, float | int | str]:
+    """Train by the hyperparameters of `SCHEDULE`, and return what every Keras fit settles on."""
+    training = train(
+        network.model,
+        blocks,
+        examples,
+        validation,
+        schedule=schedule(context),
         seed=context.seed,
         threads=context.threads,
     )
-
-
-def fit_details(training: Training) -> dict[str, float | int | str]:
-    """Return what every Keras fit settles on."""
-    details: dict[str, float | int | str] = {
-        "epochs": training.epochs,
-        "best_epoch": training.best_epoch,
-        "backend": keras_backend(),
-    }
-    if training.validation_loss is not None:
-        details["validation_loss"] = training.validation_loss
-    return details
+    return {**training.details, "backend": keras_backend()}
 
 
 class _Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

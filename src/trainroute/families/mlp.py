@@ -11,8 +11,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from trainroute.families.base import FitContext, FittedModel, Hyperparameter, TrainingRows
-from trainroute.families.keras_family import SCHEDULE, KerasFamily, KerasModel, Question, fit_details, schedule, trunk
-from trainroute.networks.keras_training import train as train_network
+from trainroute.families.keras_family import SCHEDULE, KerasFamily, KerasModel, Question, train_network, trunk
 
 
 class MLP(KerasFamily):
@@ -30,11 +29,11 @@ class MLP(KerasFamily):
         question = Question.of(train, context)
         architecture = trunk(context, question.features.n_inputs, (question.block.size,))
         network = architecture.build(context.seed)
-        training = train_network(
-            network.model,
+        details = train_network(
+            network,
             (question.block,),
             question.examples(train),
             question.validation(validation),
-            schedule(context),
+            context,
         )
-        return KerasModel(question, architecture, network, fit_details(training))
+        return KerasModel(question, architecture, network, details)

@@ -21,11 +21,9 @@ from trainroute.families.keras_family import (
     KerasModel,
     Question,
     answer_block,
-    fit_details,
-    schedule,
+    train_network,
     trunk,
 )
-from trainroute.networks.keras_training import train as train_network
 from trainroute.networks.scaling import label_scaling
 from trainroute.records.vocabulary import Task
 
@@ -55,15 +53,15 @@ class MultiTask(KerasFamily):
             head_width=context.integer("head_width"),
         )
         network = architecture.build(context.seed)
-        training = train_network(
-            network.model,
+        details = train_network(
+            network,
             blocks,
             question.examples(train, siblings.labels),
             question.validation(validation, len(siblings.names)),
-            schedule(context),
+            context,
         )
         names = {"siblings": ", ".join(siblings.names)} if siblings.names else {}
-        return KerasModel(question, architecture, network, {**fit_details(training), **names})
+        return KerasModel(question, architecture, network, {**details, **names})
 
 
 def _teaching(siblings: Siblings | None, n_rows: int) -> Siblings:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from trainroute.errors import ConfigError
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
 from trainroute.families.boosters import MIN_VALIDATION_ROWS
+from trainroute.families.network_settings import check_sizes, schedule
 from trainroute.networks.scaling import FeatureScaling, LabelScaling, feature_scaling, label_scaling
 from trainroute.networks.sequences import run_starts
 from trainroute.records.vocabulary import Stage, Task
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from trainroute.networks.batches import Batches
-    from trainroute.networks.training import Training
+    from trainroute.networks.schedule import Training
 
 _WEIGHTS, _DESCRIPTION = "weights.safetensors", "network.json"
 
@@ -37,11 +38,10 @@ TRAINING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
     "weight_decay": 0.01,
     "dropout": 0.1,
 }
-"""What every network's training needs; see `trainroute.networks.training.Schedule`."""
+"""What every network's training needs; see `trainroute.networks.schedule.Schedule`."""
 SEQUENCE_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {"sequence_length": 16, "max_gap": 5}
 """Rows of a sequence, and the longest step between two of them, in timestamps of the panel."""
 _ROWS_OF_A_FULL_EPOCH = 51_200
-_MAY_BE_NOTHING = {"weight_decay": "0 or more", "dropout": "0 or more and below 1"}
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,16 +121,10 @@ class NetworkFamily(Family):
     def resolve(cls, overrides: Mapping[str, Hyperparameter]) -> dict[str, Hyperparameter]:
         """Merge overrides into the defaults; see `Family.resolve`. Sizes must be possible ones."""
         settings = super().resolve(overrides)
-        where = f"training.families.{cls.name}.hyperparameters"
-        for key, value in settings.items():
-            number = float(value or 0.0)
-            if number < 0.0 or (number == 0.0 and key not in _MAY_BE_NOTHING) or (key == "dropout" and number >= 1.0):
-                expected = _MAY_BE_NOTHING.get(key, "a number above 0")
-                raise ConfigError(f"{where}.{key}: expected {expected}, got {value!r}")
+        check_sizes(cls.name, settings)
         if "heads" in settings and int(settings["width"] or 0) % int(settings["heads"] or 1):
-            raise ConfigError(
-                f"{where}.width: expected a multiple of heads ({settings['heads']}), got {settings['width']}"
-            )
+            where, heads = f"training.families.{cls.name}.hyperparameters.width", settings["heads"]
+            raise ConfigError(f"{where}: expected a multiple of heads ({heads}), got {settings['width']}")
         return settings
 
     @classmethod
@@ -158,14 +152,7 @@ class NetworkFamily(Family):
             model.network.to(torch_device())
             training = _train(model, train, validation, context)
         weights = sum(parameter.numel() for parameter in model.network.parameters())
-        details: dict[str, float | int | str] = {
-            "epochs": training.epochs,
-            "best_epoch": training.best_epoch,
-            "weights": weights,
-            "device": torch_device().type,
-        }
-        if training.validation_loss is not None:
-            details["validation_loss"] = training.validation_loss
+        details = {**training.details, "weights": weights, "device": torch_device().type}
         model.description = msgspec.structs.replace(description, details=details)
         return model
 
@@ -194,28 +181,19 @@ class NetworkFamily(Family):
 
 def _train(model: NetworkModel, train: TrainingRows, validation: TrainingRows, context: FitContext) -> "Training":
     from trainroute.networks.heads import head_of  # noqa: PLC0415 - heavy library
-    from trainroute.networks.training import Examples, Schedule  # noqa: PLC0415 - heavy library
+    from trainroute.networks.training import Examples  # noqa: PLC0415 - heavy library
     from trainroute.networks.training import train as train_network  # noqa: PLC0415 - heavy library
 
     def examples(rows: TrainingRows) -> Examples:
         scaling = model.description.labels
         return Examples(model.batches(rows), rows.labels if scaling is None else scaling.scaled(rows.labels))
 
-    schedule = Schedule(
-        epochs=context.integer("epochs"),
-        patience=context.integer("patience"),
-        epochs_without_validation=context.integer("epochs_without_validation"),
-        batch_rows=context.integer("batch_rows"),
-        batches_per_epoch=context.integer("batches_per_epoch"),
-        learning_rate=context.number("learning_rate"),
-        weight_decay=context.number("weight_decay"),
-    )
     enough = np.count_nonzero(np.isfinite(validation.labels)) >= MIN_VALIDATION_ROWS
     return train_network(
         model.network,
         examples(train),
         examples(validation) if enough else None,
         head=head_of(context.task, context.n_classes),
-        schedule=schedule,
+        schedule=schedule(context),
         seed=context.seed,
     )

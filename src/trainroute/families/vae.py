@@ -24,13 +24,11 @@ from trainroute.families.keras_family import (
     KerasFamily,
     KerasModel,
     Question,
-    fit_details,
     load_keras_model,
-    schedule,
+    train_network,
 )
 from trainroute.networks.keras_dense import forward
 from trainroute.networks.keras_loss import Block, Kind
-from trainroute.networks.keras_training import train as train_network
 from trainroute.networks.keras_variational import VariationalArchitecture
 
 
@@ -83,14 +81,14 @@ class VAE(KerasFamily):
         )
         network = architecture.build(context.seed)
         rebuilt = Block(kind=Kind.VALUES, size=values.shape[1], weight=context.number("reconstruction_weight"))
-        training = train_network(
-            network.model,
+        details = train_network(
+            network,
             (question.block, rebuilt),
             question.examples(train, values),
             question.validation(validation, values.shape[1]),
-            schedule(context),
+            context,
         )
-        return VAEModel(question, architecture, network, fit_details(training))
+        return VAEModel(question, architecture, network, details)
 
     def load(self, folder: Path) -> FittedModel:
         """Read back the description and the weights."""

@@ -11,6 +11,7 @@ from trainroute.errors import TrainingError
 from trainroute.networks.keras_backend import keras_threads, load_keras
 from trainroute.networks.keras_dense import set_weights, weights_of
 from trainroute.networks.keras_loss import Block, masked_loss
+from trainroute.networks.schedule import Schedule, Training
 
 if TYPE_CHECKING:
     from keras import Model
@@ -36,48 +37,15 @@ class Examples:
         return len(self.inputs)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How a network is trained.
-
-    Attributes
-    ----------
-    learning_rate, weight_decay : float
-        Of AdamW (Loshchilov & Hutter 2019).
-    batch_rows : int
-        Rows per step, where that makes at most ``batches_per_epoch`` steps; more rows per step otherwise.
-    batches_per_epoch : int
-    epochs : int
-        The most passes over the rows.
-    patience : int
-        Passes without a lower validation loss after which training stops.
-    epochs_without_validation : int
-        Passes where there are no validation rows.
-    seed, threads : int
-    """
-
-    learning_rate: float
-    weight_decay: float
-    batch_rows: int
-    batches_per_epoch: int
-    epochs: int
-    patience: int
-    epochs_without_validation: int
-    seed: int
-    threads: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """How a training went: passes done, the pass whose weights were kept, and their validation loss, if any."""
-
-    epochs: int
-    best_epoch: int
-    validation_loss: float | None
-
-
 def train(
-    model: "Model", blocks: Sequence[Block], examples: Examples, validation: Examples | None, schedule: Schedule
+    model: "Model",
+    blocks: Sequence[Block],
+    examples: Examples,
+    validation: Examples | None,
+    *,
+    schedule: Schedule,
+    seed: int,
+    threads: int,
 ) -> Training:
     """Train, and leave the model with the weights of its best epoch.
 
@@ -91,10 +59,10 @@ def train(
     keras = load_keras()
     optimizer = keras.optimizers.AdamW(schedule.learning_rate, weight_decay=schedule.weight_decay)
     model.compile(optimizer=optimizer, loss=masked_loss(blocks), jit_compile=False)
-    rng = np.random.default_rng(schedule.seed)
+    rng = np.random.default_rng(seed)
     most = schedule.epochs if validation else schedule.epochs_without_validation
     best_epoch, best_loss, best_weights, epoch = 0, np.inf, weights_of(model), 0
-    with keras_threads(schedule.threads):
+    with keras_threads(threads):
         while epoch < most and (validation is None or epoch - best_epoch < schedule.patience):
             epoch += 1
             loss = 0.0

@@ -17,7 +17,6 @@ Prechelt, "Early Stopping - But When?", 1998.
 
 import math
 from copy import deepcopy
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,41 +26,11 @@ from torch import Tensor, nn
 from trainroute.errors import TrainingError
 from trainroute.networks.batches import Batches
 from trainroute.networks.heads import Head
+from trainroute.networks.schedule import Schedule, Training
 
 ROWS_OF_A_PREDICTION = 512
 """Every prediction is computed in a batch of exactly so many rows: kernels round differently for other sizes."""
 _LARGEST_GRADIENT = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How long and in what steps a network trains.
-
-    Attributes
-    ----------
-    epochs : int
-        The most epochs.
-    patience : int
-        Epochs without a better validation loss after which training stops.
-    epochs_without_validation : int
-        Epochs where no validation rows are given.
-    batch_rows, batches_per_epoch : int
-        The most rows of a batch, and batches of an epoch: what an epoch costs is bounded however large the panel.
-    learning_rate, weight_decay : float
-    """
-
-    epochs: int
-    patience: int
-    epochs_without_validation: int
-    batch_rows: int
-    batches_per_epoch: int
-    learning_rate: float
-    weight_decay: float
-
-    @property
-    def rows_of_epoch(self) -> int:
-        """The most rows that an epoch takes."""
-        return self.batch_rows * self.batches_per_epoch
 
 
 class Examples:
@@ -92,15 +61,6 @@ class Examples:
     def take(self, rows: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """Return the network's arguments and the labels of some rows."""
         return self._batches.take(rows), self._labels[rows].to(self.device)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """How a training went: epochs done, the one whose weights were kept, and their validation loss, if any."""
-
-    epochs: int
-    best_epoch: int
-    validation_loss: float | None
 
 
 def train(
