@@ -190,6 +190,17 @@ def read_features(found: Iterable[JobModels]) -> dict[str, str]:
     return dict(sorted(read_by.items()))
 
 
+def start_of_plan(plan: TrainingPlan, models: Path) -> int | None:
+    """Return the start of the holdout as the first model of a plan knows it; None where the plan has no model."""
+    folders = folder_names(job.job_id for job in plan.jobs)
+    for job in plan.jobs:
+        for name in (FAMILIES.get(family).name for family in job.model_families):
+            stored = _stored(model_folder(models, folders[job.job_id], name), job, name)
+            if stored is not None and stored.manifest.plan_id == plan.metadata.plan_id:
+                return stored.manifest.holdout.start
+    return None
+
+
 def latest_start(found: Mapping[str, JobModels] | Sequence[JobModels]) -> int | None:
     """Return the start of the holdout, the latest one where models differ; None without models."""
     jobs = found.values() if isinstance(found, Mapping) else found

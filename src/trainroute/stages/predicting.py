@@ -30,7 +30,7 @@ from trainroute.records.predictions import EVALUATION_SCHEMA_VERSION, Prediction
 from trainroute.records.routing_io import read_routing_plan, routing_plan_file
 from trainroute.records.vocabulary import RouteState
 from trainroute.serving import Asked, Decision, Served, Service, Unseen, Weights, find_models, find_services, serve
-from trainroute.serving.models import JobModels, check_outputs, latest_start, read_features
+from trainroute.serving.models import JobModels, check_outputs, latest_start, read_features, start_of_plan
 from trainroute.serving.table import write_predictions
 from trainroute.stages.common import ConfigLike, as_config, check_places, families_asked_for
 from trainroute.train.inputs import run_inputs
@@ -156,10 +156,14 @@ def predict(
         data_settings=None if allow_stale else run_inputs(settings, plan_id="", data_fingerprint="")["data settings"],
     )
     absent = _checked(found, services, data_dir, root)
-    start = latest_start(found)
+    start = latest_start(found) or start_of_plan(plan, root / MODELS)
     metadata = {"plan_id": plan.metadata.plan_id, "weights": weights, "unseen": unseen}
     if start is None and moment is None:
-        LOGGER.info("Nothing to predict: the plan has no job for what was asked; the file has no rows")
+        if plan.jobs:
+            raise UsageError(
+                f"{root / MODELS}: no model of the plan's {len(plan.jobs)} jobs; train with 'trainroute train'"
+            )
+        LOGGER.info("Nothing to predict: the plan has no jobs; the file has no rows")
         write_predictions(path, [], metadata)
         return Predictions(path=path, plan=plan, rows=0, predicted=0, unanswered=_blocked(services))
     asked = Asked(

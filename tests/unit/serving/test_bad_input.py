@@ -42,6 +42,8 @@ def test_without_any_model(copied) -> None:
     shutil.rmtree(copied.results / "models")
     with pytest.raises(UsageError, match=r"no model for what was asked, e.g. cs_.*; train with 'trainroute train'"):
         copied.predict()
+    with pytest.raises(UsageError, match=r"no model of the plan's \d+ jobs; train with 'trainroute train'"):
+        copied.predict(symbols=["D"])
     assert not (copied.path / "out.parquet").exists()
 
 

@@ -99,6 +99,11 @@ def test_a_blocked_pair_is_null_with_the_reason_of_the_routing_plan(frame: pl.Da
     assert found.predicted == len(frame) - frame["prediction"].null_count()
 
 
+def test_a_blocked_pair_asked_for_alone_is_the_same(trained, frame: pl.DataFrame, tmp_path: Path) -> None:
+    alone = trained.predict(symbols=["D"], output=tmp_path / "alone.parquet").frame()
+    assert alone.equals(frame.filter(pl.col("symbol") == "D"))
+
+
 def test_a_blend_is_the_weighted_mean_of_the_sides_each_the_mean_of_its_families(trained, tmp_path: Path) -> None:
     def predicted(**options) -> np.ndarray:
         options = {"targets": ["y_up_5m"], "symbols": ["A"], "output": tmp_path / "x.parquet", **options}
