@@ -113,8 +113,10 @@ def validate_candidates(frame: pl.DataFrame, source: str, *, found: Sequence[Fau
     provided = [name for name in COLUMNS if name in frame.columns]
     faults = list(found)
     typed = pl.DataFrame([_typed(frame[name], COLUMNS[name], faults) for name in provided])
+    untyped = {fault.column for fault in faults if fault.count and not fault.rows}
     typed = _normalised(typed)
-    faults.extend(_broken(typed, (*_value_rules(typed), *_row_rules(typed))))
+    rules = (*_value_rules(typed), *_row_rules(typed))
+    faults.extend(_broken(typed, (rule for rule in rules if untyped.isdisjoint(rule.bad.meta.root_names()))))
     _raise_for(faults, source)
     absent = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in COLUMNS.items() if name not in typed.columns]
     complete = typed.with_columns(absent)

@@ -44,6 +44,7 @@ def build_routing_plan(
     generated_at: str,
     git_commit: str | None,
     previous: RoutingPlan | None = None,
+    cut_from: Candidates | None = None,
 ) -> RoutingPlan:
     """Decide the route of every (target, symbol).
 
@@ -57,6 +58,8 @@ def build_routing_plan(
         Volatile metadata; no part of the plan's identity. Pins expire by ``generated_at``.
     previous : RoutingPlan, optional
         What ``routing.hysteresis`` holds on to; without a margin it does not matter.
+    cut_from : Candidates, optional
+        The table that the candidates are a part of: the plan is stale once it changes.
 
     Raises
     ------
@@ -64,7 +67,8 @@ def build_routing_plan(
         If a pin has expired, or two contradict each other.
     """
     require_unexpired(config.routing.pins, generated_at)
-    facts, before = _facts_after(previous, candidates, config)
+    snapshot = (cut_from or candidates).snapshot
+    facts, before = _facts_after(previous, candidates, config, snapshot)
     pooled, pairs = routed(facts, config.routing)
     pooled = explained_pooled(pooled, config.routing, facts.provided)
     pairs = explained_pairs(pairs, config.routing, facts.provided)
@@ -74,7 +78,7 @@ def build_routing_plan(
         git_commit=git_commit,
         code_version=code_version(),
         config_hash=config.config_hash,
-        metrics_snapshot=candidates.snapshot,
+        metrics_snapshot=snapshot,
         columns_provided=tuple(sorted(candidates.provided)),
         plan_id="",
         previous_plan_id=before.plan_id,
@@ -91,13 +95,15 @@ def build_routing_plan(
 
 def routes_of(candidates: Candidates, config: Config, previous: RoutingPlan | None = None) -> pl.DataFrame:
     """Return ``target, symbol, route`` alone, as `build_routing_plan` decides them."""
-    facts, _ = _facts_after(previous, candidates, config)
+    facts, _ = _facts_after(previous, candidates, config, candidates.snapshot)
     return routed(facts, config.routing)[1].select("target", "symbol", "route")
 
 
-def _facts_after(previous: RoutingPlan | None, candidates: Candidates, config: Config) -> tuple[Facts, Basis]:
+def _facts_after(
+    previous: RoutingPlan | None, candidates: Candidates, config: Config, snapshot: str
+) -> tuple[Facts, Basis]:
     held_on_to = previous if config.routing.hysteresis.on else None
-    before = basis_of(held_on_to, config_hash=config.config_hash, metrics_snapshot=candidates.snapshot)
+    before = basis_of(held_on_to, config_hash=config.config_hash, metrics_snapshot=snapshot)
     return remembered(facts_of(candidates, config.routing), before), before
 
 

@@ -1,14 +1,15 @@
 """The nearest flip: the smallest single change of a metric or of a threshold that gives a pair another route.
 
 1. `trials_of`: what is worth trying.
-2. `_metric_flips`: each value in a copy of the target, one decision over all copies.
-3. `_Settings`: each setting in a config of its own, `_crowd_flips` those that move other symbols in the lane.
+2. `MetricTrials`: each value in a copy of the pair.
+3. `SettingTrials`: each setting in a config of its own, `_crowd_flips` those that move other symbols in the lane.
 4. Of each metric and key the smallest change that works is kept; the nearest comes first.
 
-Every trial is decided by the rules that made the plan (`routed`), so that nothing is concluded from margins alone.
+Every trial is decided by the rules that made the plan (`trainroute.route.again`), so that nothing is concluded from
+margins alone.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -16,15 +17,14 @@ from math import inf
 from typing import Literal
 
 import polars as pl
-from pydantic import ValidationError
 
-from trainroute.config.override import put
 from trainroute.config.schema import RoutingConfig
 from trainroute.records.differences import shown
 from trainroute.records.vocabulary import RouteState
+from trainroute.route.again import MetricTrials, SettingTrials
 from trainroute.route.decide import routed
-from trainroute.route.facts import Facts, with_target
-from trainroute.route.trials import Side, Trial, Trials, Value, trials_of
+from trainroute.route.facts import Facts
+from trainroute.route.trials import Crowd, Side, Trial, Trials, Value, trials_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +87,14 @@ def flips_of(facts: Facts, config: RoutingConfig, symbol: str) -> tuple[Flip, ..
     _, pairs = routed(facts, config)
     route = str(pairs.filter(pl.col("symbol") == symbol)["route"].item())
     trials = trials_of(facts, config, pairs, symbol)
-    settings = _Settings(facts, config, symbol, route)
-    thresholds = [flip for flip in map(settings.flip, trials.thresholds) if flip is not None]
+    settings = SettingTrials(facts, config, symbol)
+    by_metric = MetricTrials(facts, config, symbol).routes(trials.metrics)
+    by_threshold = [(trial, settings.route(trial)) for trial in trials.thresholds]
+    thresholds = [_flip(trial, found) for trial, found in by_threshold if found not in {None, route}]
     tried = [
-        *_metric_flips(facts, config, symbol, trials.metrics, route),
+        *(_flip(trial, found) for trial, found in zip(trials.metrics, by_metric, strict=True) if found != route),
         *thresholds,
-        *_crowd_flips(trials, thresholds, settings),
+        *_crowd_flips(trials, thresholds, _Search(settings, route)),
     ]
     named = sorted(tried, key=lambda flip: (flip.kind, flip.side or "", flip.name, *_size(flip)))
     smallest = [next(found) for _, found in groupby(named, key=lambda flip: (flip.kind, flip.side, flip.name))]
@@ -118,71 +120,32 @@ def _size(flip: Flip) -> tuple[float, float, str]:
     return relative, inf if flip.change is None else abs(flip.change), str(flip.after)
 
 
-def _metric_flips(
-    facts: Facts, config: RoutingConfig, symbol: str, trials: Sequence[Trial], route: str
-) -> Iterator[Flip]:
-    """Decide one copy of the target for each trial, all at once; ``target`` numbers the copies."""
-    numbers = pl.DataFrame({"copy": range(len(trials))}, schema={"copy": pl.Int64})
-    pooled = _tried(numbers.join(facts.pooled, how="cross"), trials, "pooled", pl.lit(value=True))
-    base = facts.pairs.drop("task_type", "target_leakage", "measured")
-    pairs = _tried(numbers.join(base, how="cross"), trials, "local", pl.col("symbol") == symbol)
-    copies = Facts(pooled=pooled, pairs=with_target(pairs, pooled), provided=facts.provided)
-    found = routed(copies, config)[1].filter(pl.col("symbol") == symbol).select("target", "route")
-    for number, other in found.iter_rows():
-        if other != route:
-            yield _flip(trials[int(number)], other)
+class _Search:
+    """Looks for the first of many trials of a key that gives a pair another route."""
 
+    def __init__(self, settings: SettingTrials, route: str) -> None:
+        self.settings, self.route = settings, route
 
-def _tried(copies: pl.DataFrame, trials: Sequence[Trial], side: Side, where: pl.Expr) -> pl.DataFrame:
-    """Put the value of each trial into its copy, and the number of the copy in place of the target's name."""
-    by_column: dict[str, dict[int, Value]] = {}
-    for number, trial in enumerate(trials):
-        if trial.side == side:
-            by_column.setdefault(trial.name, {})[number] = trial.after
-    changed = []
-    for column, values in by_column.items():
-        put_in = pl.col("copy").replace_strict(values, default=None, return_dtype=copies.schema[column])
-        changed.append(pl.when(where & put_in.is_not_null()).then(put_in).otherwise(column).alias(column))
-    return copies.with_columns(changed).with_columns(target=pl.col("copy").cast(pl.String)).drop("copy")
-
-
-class _Settings:
-    """Decides a pair again, each time with one other setting."""
-
-    def __init__(self, facts: Facts, config: RoutingConfig, symbol: str, route: str) -> None:
-        self.facts, self.config, self.symbol, self.route = facts, config, symbol, route
-
-    def flip(self, trial: Trial) -> Flip | None:
-        """Return the flip that a trial gives; None where the route stays, or where nobody can set it alone."""
-        other = self._with(trial)
-        if other is None:
-            return None
-        found = routed(self.facts, other)[1].filter(pl.col("symbol") == self.symbol)["route"].item()
-        return None if found == self.route else _flip(trial, found)
-
-    def first_flip(self, trials: Sequence[Trial]) -> Flip | None:
-        """Return the first of the trials that flips, of ones that go on flipping once they did; by halving."""
-        possible = trials[: bisect_left(trials, True, key=lambda trial: self._with(trial) is None)]  # noqa: FBT003 - what is looked for
-        best, low, high = None if not possible else self.flip(possible[-1]), 0, len(possible) - 1
+    def first_flip(self, crowd: Crowd, values: Sequence[float]) -> Flip | None:
+        """Return the first of the values that flips, of ones that go on flipping once they did; by halving."""
+        impossible = bisect_left(values, True, key=lambda value: not self.settings.possible(crowd.trial(value)))  # noqa: FBT003 - what is looked for
+        low, high = 0, impossible - 1
+        best = None if not impossible else self._flip(crowd.trial(values[high]))
         while best is not None and low < high:
             middle = (low + high) // 2
-            found = self.flip(possible[middle])
+            found = self._flip(crowd.trial(values[middle]))
             if found is None:
                 low = middle + 1
             else:
                 best, high = found, middle
         return best
 
-    def _with(self, trial: Trial) -> RoutingConfig | None:
-        document = self.config.model_dump(mode="json")
-        put(document, trial.name.removeprefix("routing."), trial.after)
-        try:
-            return RoutingConfig.model_validate(document)
-        except ValidationError:  # out of order with its neighbours
-            return None
+    def _flip(self, trial: Trial) -> Flip | None:
+        found = self.settings.route(trial, in_queue=True)
+        return None if found is None or found == self.route else _flip(trial, found)
 
 
-def _crowd_flips(trials: Trials, known: Sequence[Flip], settings: _Settings) -> Iterator[Flip]:
+def _crowd_flips(trials: Trials, known: Sequence[Flip], search: _Search) -> Iterator[Flip]:
     """Find where a threshold moves so many others into the lane, or out of it, that a pair loses or wins its place.
 
     Between two values at which a rule of the pair itself answers otherwise only the others move, and the farther the
@@ -192,21 +155,21 @@ def _crowd_flips(trials: Trials, known: Sequence[Flip], settings: _Settings) -> 
         for sign in (-1, 1):
             stops = sorted(_ahead([trial.change for trial in trials.thresholds if trial.name == key], sign))
             end = min(_ahead([flip.change for flip in known if flip.name == key], sign), default=inf)
-            within = sorted((t for t in crowd if any(d < end for d in _ahead([t.change], sign))), key=_distance)
-            found = map(settings.first_flip, _between(stops, within))
+            stretches = _between(stops, crowd.ahead(sign, end), crowd)
+            found = (search.first_flip(crowd, stretch) for stretch in stretches)
             yield from islice((flip for flip in found if flip is not None), 1)
 
 
-def _between(stops: Sequence[float], trials: Iterable[Trial]) -> Iterator[list[Trial]]:
-    """Cut trials, sorted by distance, at the stops."""
-    for _, stretch in groupby(trials, key=lambda trial: bisect_left(stops, _distance(trial))):
-        yield list(stretch)
+def _between(stops: Sequence[float], values: Sequence[float], crowd: Crowd) -> Iterator[Sequence[float]]:
+    """Cut values, the nearest first, at the stops."""
+    start = 0
+    for stop in (*stops, inf):
+        end = bisect_right(values, stop, key=crowd.distance)
+        if end > start:
+            yield values[start:end]
+        start = max(start, end)
 
 
 def _ahead(changes: Iterable[float | None], sign: int) -> list[float]:
     """Return how far those changes go that go in the direction of ``sign``."""
     return [abs(change) for change in changes if change is not None and change * sign > 0]
-
-
-def _distance(trial: Trial) -> float:
-    return abs(trial.change or 0.0)

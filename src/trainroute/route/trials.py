@@ -5,6 +5,7 @@ just across are all that need be tried. Words and switches have no distance and 
 for every symbol, so it can also fill or empty the lane that a pair queues for: `Trials.crowd`.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
@@ -55,6 +56,40 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Crowd:
+    """The values of one key at which a rule answers otherwise for another symbol: as many as there are symbols.
+
+    Attributes
+    ----------
+    key : str
+    before : float
+        What is set.
+    values : sequence of float
+        Ascending, each once.
+    """
+
+    key: str
+    before: float
+    values: Sequence[float]
+
+    def trial(self, value: float) -> Trial:
+        """Return the trial of a value."""
+        return Trial(side=None, name=self.key, before=self.before, after=value)
+
+    def distance(self, value: float) -> float:
+        """Return how far a value is from what is set."""
+        return abs(round(value - self.before, DECIMALS))
+
+    def ahead(self, sign: int, end: float) -> Sequence[float]:
+        """Return the values in one direction, nearer than ``end``; the nearest first."""
+        if sign > 0:
+            found = self.values[bisect_right(self.values, self.before) :]
+        else:
+            found = self.values[: bisect_left(self.values, self.before)][::-1]
+        return found[: bisect_left(found, end, key=self.distance)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trials:
     """What to try for one pair.
 
@@ -62,14 +97,14 @@ class Trials:
     ----------
     metrics, thresholds : list of Trial
         At which a rule of this pair, or of its pool, answers otherwise.
-    crowd : dict of str to list of Trial
+    crowd : dict of str to Crowd
         By config key, at which a rule answers otherwise for another symbol; empty where the pair does not queue for
         the lane, for then others cannot change its route.
     """
 
     metrics: list[Trial]
     thresholds: list[Trial]
-    crowd: dict[str, list[Trial]]
+    crowd: dict[str, Crowd]
 
 
 def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: str) -> Trials:
@@ -89,11 +124,10 @@ def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: 
     compared = [*_compared("pooled", facts.pooled, facts, config), *_compared("local", of_pair, facts, config)]
     score = lane_score(score_column(config, facts.provided), pooled_score_on_symbol(config, facts.provided))
     settings, task = flat_settings(config.model_dump(mode="json"), "routing"), facts.pooled["task_type"].item()
-    crowd: dict[str, list[Trial]] = {}
-    if own.select(_in_queue()).item():
-        others = _compared("local", facts.pairs.filter(pl.col("symbol") != symbol), facts, config)
-        for trial in _at_keys(_across(others, settings, task), settings):
-            crowd.setdefault(trial.name, []).append(trial)
+    crowd: dict[str, Crowd] = {}
+    if own.select(pair_in_queue()).item():
+        others = facts.pairs.filter(pl.col("symbol") != symbol)
+        crowd = _crowd(others, _numeric("local", facts, config), settings, task)
     return Trials(
         metrics=[*_metric_trials(compared, _lane_edges(pairs, own, score)), *_word_trials(facts, symbol)],
         thresholds=list(_threshold_trials(compared, settings, task, _lane_shares(pairs, own, score))),
@@ -133,13 +167,7 @@ class _Compared:
 
 def _compared(side: Side, frame: pl.DataFrame, facts: Facts, config: RoutingConfig) -> list[_Compared]:
     """Return the numeric rules of a side with what they compare in each row."""
-    known = facts.provided
-    if side == "pooled":
-        checks = checks_of(Mode.CROSS_SECTIONAL, config, known)
-    else:
-        between = [*serving_checks(config, known), *choice_checks(config, known)]
-        checks = [*checks_of(Mode.SYMBOL, config, known), *between]
-    numeric = [check for check in checks if check.margin is not None and not check.skipped]
+    numeric = _numeric(side, facts, config)
     parts = [frame.with_columns(part(c).alias(str(n)) for n, c in enumerate(numeric)) for part in _PARTS]
     found = []
     for number, check in enumerate(numeric):
@@ -152,11 +180,45 @@ def _compared(side: Side, frame: pl.DataFrame, facts: Facts, config: RoutingConf
     return found
 
 
+def _numeric(side: Side, facts: Facts, config: RoutingConfig) -> list[Check]:
+    """Return the rules of a side that compare numbers."""
+    known = facts.provided
+    if side == "pooled":
+        checks = checks_of(Mode.CROSS_SECTIONAL, config, known)
+    else:
+        between = [*serving_checks(config, known), *choice_checks(config, known)]
+        checks = [*checks_of(Mode.SYMBOL, config, known), *between]
+    return [check for check in checks if check.margin is not None and not check.skipped]
+
+
+def _crowd(
+    others: pl.DataFrame, checks: Sequence[Check], settings: Mapping[str, Any], task: str | None
+) -> dict[str, Crowd]:
+    """Return what `_Compared.threshold_across` gives for every row, over whole columns."""
+    found: dict[str, list[pl.Series]] = {}
+    for check in checks:
+        for key in _keys(check.key, settings, task):
+            across = pl.when(check.value.is_not_null()).then(_thresholds_across(check, settings[key]))
+            found.setdefault(key, []).append(others.select(across.alias(key)).to_series().drop_nulls())
+    return {
+        key: Crowd(key=key, before=settings[key], values=pl.concat(columns).unique().sort().to_list())
+        for key, columns in found.items()
+    }
+
+
+def _thresholds_across(check: Check, before: float) -> pl.Expr:
+    if isinstance(before, int):
+        return (check.value.floor() + pl.when(check.passes).then(1).otherwise(0)).cast(pl.Int64)
+    strict = check.relation == ">"
+    step = pl.when(check.passes).then(0.0 if strict else STEP).otherwise(-STEP if strict else 0.0)
+    return (before + check.value + step - check.threshold).round(DECIMALS)
+
+
 def _lane_edges(pairs: pl.DataFrame, own: pl.DataFrame, score: pl.Expr) -> list[float]:
     """Return the scores between which the experimental lane ends, if the pair stands in its queue."""
-    if not own.select(_in_queue()).item():
+    if not own.select(pair_in_queue()).item():
         return []
-    kept = _in_queue() & ~_full()
+    kept = pair_in_queue() & ~_full()
     edges = pairs.select(
         pl.when(kept).then(score).min().alias("last"), pl.when(_full()).then(score).max().alias("first")
     )
@@ -217,7 +279,7 @@ def _at_keys(tried: Iterable[tuple[str, Value]], settings: Mapping[str, Any]) ->
 
 def _lane_shares(pairs: pl.DataFrame, own: pl.DataFrame, score: pl.Expr) -> list[float]:
     """Return the fractions of a target's symbols at which the lane just reaches the pair, or just does not, or ends."""
-    queue = pairs.filter(_in_queue()).sort([score, "symbol"], descending=[True, False], nulls_last=True)
+    queue = pairs.filter(pair_in_queue()).sort([score, "symbol"], descending=[True, False], nulls_last=True)
     place = queue["symbol"].index_of(own["symbol"].item())
     if place is None:
         return []
@@ -229,7 +291,8 @@ def _full() -> pl.Expr:
     return (pl.col("blocked_by") == Cause.LANE_FULL).fill_null(value=False)
 
 
-def _in_queue() -> pl.Expr:
+def pair_in_queue() -> pl.Expr:
+    """Whether a pair stands in the queue for the experimental lane."""
     return _full() | (pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY)
 
 

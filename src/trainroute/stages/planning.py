@@ -1,11 +1,9 @@
 """Candidates to decisions, decisions to jobs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
-from msgspec import structs
 
 from trainroute.config import Config
 from trainroute.errors import UsageError
@@ -61,8 +59,12 @@ class TrainingRouter:
         generated_at: str | None = None,
         git_commit: str | None = None,
         previous: RoutingPlan | None = None,
+        cut_from: Candidates | None = None,
     ) -> RoutingPlan:
-        """Decide the route of every (target, symbol); ``previous`` is the plan that hysteresis holds on to."""
+        """Decide the route of every (target, symbol); ``previous`` is the plan that hysteresis holds on to.
+
+        ``cut_from`` as of `generate_routing_plan`.
+        """
         if not isinstance(candidates, Candidates):
             candidates = validate_candidates(candidates, "the candidates")
         return build_routing_plan(
@@ -71,6 +73,7 @@ class TrainingRouter:
             generated_at=generated_at or utc_now(),
             git_commit=git_commit,
             previous=previous,
+            cut_from=cut_from,
         )
 
     def generate_routing_plan(
@@ -95,11 +98,10 @@ class TrainingRouter:
         """
         there = routing_plan_file(Path(output_dir))
         on = self.config.routing.hysteresis.on and there.is_file()
-        plan = self.route(routing_candidates, git_commit=git_commit, previous=read_routing_plan(there) if on else None)
+        previous = read_routing_plan(there) if on else None
+        plan = self.route(routing_candidates, git_commit=git_commit, previous=previous, cut_from=cut_from)
         for name in unmatched_pins(plan.routing.pins, plan.pairs):
             LOGGER.warning("routing.pins: %s means no (target, symbol) of the candidates", name)
-        if cut_from is not None:
-            plan = replace(plan, metadata=structs.replace(plan.metadata, metrics_snapshot=cut_from.snapshot))
         path = write_routing_plan(plan, Path(output_dir))
         LOGGER.info("Training routing plan generated: %s", path)
         return plan

@@ -317,3 +317,14 @@ def test_rows_in_any_order_are_put_in_order_whoever_builds_the_table() -> None:
     assert (again.snapshot, again.content_hash) == (known.snapshot, known.content_hash)
     with pytest.raises(pl.exceptions.ColumnNotFoundError):
         Candidates(frame=known.frame.drop("mode"), provided=known.provided)
+
+
+@pytest.mark.parametrize("column", ["symbol", "target"])
+def test_names_that_are_numbers_are_one_fault_and_no_repeated_rows(column: str) -> None:
+    names = {"target": ["y", "y", "y"], "symbol": ["A", "B", "C"], column: [1, 2, 3]}
+    table = pl.DataFrame({**names, "score": [0.5, 0.6, 1.7], "sample_size": [10, 20, 30]})
+    with pytest.raises(CandidatesError) as caught:
+        validate_candidates(table, "t.parquet")
+    assert f"column {column}: expected text, got Int64" in str(caught.value)
+    assert "1.7 lies outside [0, 1]" in str(caught.value)  # the other faults are still told
+    assert "more than one row" not in str(caught.value)

@@ -15,14 +15,16 @@ from trainroute.families import select_families
 from trainroute.panel import data_fingerprint
 from trainroute.plan import load_training_plan
 from trainroute.records.artifacts import read_json_artifact
+from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import (
     TableFormat,
     find_candidates,
     validate_candidates,
     write_candidates,
 )
+from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan
-from trainroute.stages import plan_candidates
+from trainroute.stages import TrainingRouter, plan_candidates
 
 SYMBOLS = ("A", "B")
 TARGETS = ("y_down_1d", "y_up_1d")
@@ -145,3 +147,24 @@ def test_two_writers_at_once_leave_one_whole_plan(tmp_path: Path) -> None:
     page = (tmp_path / "run/METRICS/routing_plan/routing_plan.md").read_text()
     assert routing.plan_id in page
     assert [path for path in (tmp_path / "run/METRICS").iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_part_of_a_table_planned_again_under_hysteresis_changes_nothing(tmp_path: Path) -> None:
+    """The table is what the plan is made from, whether it is planned whole or in part."""
+    config = Config.model_validate({"routing": {"hysteresis": {"score_margin": 0.01, "probability_margin": 0.02}}})
+    router, directory = TrainingRouter(config), tmp_path / "METRICS/routing_plan"
+    table, older = _table(), _table(0.6)
+
+    def planned(whole: Candidates, target: str) -> RoutingPlan:
+        part = validate_candidates(whole.frame.filter(pl.col("target") == target), "part")
+        return router.generate_routing_plan(part, directory, cut_from=whole)
+
+    first = planned(older, TARGETS[0])
+    after = planned(table, TARGETS[0])
+    assert after.metadata.previous_plan_id == first.plan_id
+    again = planned(table, TARGETS[0])
+    assert (again.plan_id, again.metadata.previous_plan_id) == (after.plan_id, first.plan_id)
+    assert again.metadata.metrics_snapshot == table.snapshot
+    other = planned(table, TARGETS[1])  # the plan that lies there says nothing of this target
+    assert other.pairs["evidence"].struct.field("previous_state").to_list() == [None, None]
+    assert planned(table, TARGETS[1]).plan_id == other.plan_id
