@@ -25,7 +25,7 @@ class CNN1D(NetworkFamily):
     name: ClassVar[str] = "CNN1D"
     reads_history: ClassVar[bool] = True
     fixed_seconds: ClassVar[float] = 1.0
-    seconds_per_million_rows: ClassVar[float] = 1500.0
+    seconds_per_million_rows: ClassVar[float] = 1400.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {**SEQUENCE_HYPERPARAMETERS, "channels": 32, **TRAINING_HYPERPARAMETERS}
     )

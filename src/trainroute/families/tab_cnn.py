@@ -23,7 +23,7 @@ class TabCNN(NetworkFamily):
 
     name: ClassVar[str] = "TabCNN"
     fixed_seconds: ClassVar[float] = 1.0
-    seconds_per_million_rows: ClassVar[float] = 340.0
+    seconds_per_million_rows: ClassVar[float] = 250.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {"positions": 16, "channels": 16, **TRAINING_HYPERPARAMETERS}
     )

@@ -23,7 +23,7 @@ class TabLSTM(NetworkFamily):
 
     name: ClassVar[str] = "TabLSTM"
     fixed_seconds: ClassVar[float] = 1.0
-    seconds_per_million_rows: ClassVar[float] = 3200.0
+    seconds_per_million_rows: ClassVar[float] = 1600.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {"token_width": 8, "width": 16, **TRAINING_HYPERPARAMETERS}
     )

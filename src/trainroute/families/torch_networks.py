@@ -33,7 +33,7 @@ TRAINING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
     "patience": 4,
     "epochs_without_validation": 6,
     "batch_rows": 256,
-    "batches_per_epoch": 200,
+    "batches_per_epoch": 60,
     "learning_rate": 0.003,
     "weight_decay": 0.01,
     "dropout": 0.1,
@@ -41,7 +41,7 @@ TRAINING_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {
 """What every network's training needs; see `trainroute.networks.schedule.Schedule`."""
 SEQUENCE_HYPERPARAMETERS: Mapping[str, Hyperparameter] = {"sequence_length": 16, "max_gap": 5}
 """Rows of a sequence, and the longest step between two of them, in timestamps of the panel."""
-_ROWS_OF_A_FULL_EPOCH = 51_200
+_ROWS_OF_A_FULL_EPOCH = 15_360
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,8 +129,13 @@ class NetworkFamily(Family):
 
     @classmethod
     def estimate_seconds(cls, n_rows: int, n_features: int = 100) -> float:
-        """Return the planner's estimate; see `Family.estimate_seconds`. Beyond a full epoch more rows cost no more."""
-        return super().estimate_seconds(min(n_rows, _ROWS_OF_A_FULL_EPOCH), n_features)
+        """Return the planner's estimate; see `Family.estimate_seconds`.
+
+        Beyond a full epoch more rows cost no more. Of a network over sequences the first layer alone reads the
+        features, so that their number hardly matters.
+        """
+        rows = min(n_rows, _ROWS_OF_A_FULL_EPOCH)
+        return super().estimate_seconds(rows) if cls.reads_history else super().estimate_seconds(rows, n_features)
 
     @abstractmethod
     def _network(self, features: FeatureScaling, n_outputs: int, context: FitContext) -> "nn.Module":

@@ -24,7 +24,7 @@ class Transformer(NetworkFamily):
     name: ClassVar[str] = "Transformer"
     reads_history: ClassVar[bool] = True
     fixed_seconds: ClassVar[float] = 1.0
-    seconds_per_million_rows: ClassVar[float] = 1300.0
+    seconds_per_million_rows: ClassVar[float] = 1200.0
     hyperparameters: ClassVar[Mapping[str, Hyperparameter]] = MappingProxyType(
         {**SEQUENCE_HYPERPARAMETERS, "width": 32, "heads": 4, "layers": 2, **TRAINING_HYPERPARAMETERS}
     )

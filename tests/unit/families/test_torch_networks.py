@@ -44,7 +44,15 @@ def test_possible_sizes_are_taken() -> None:
 
 
 def test_beyond_a_full_epoch_the_estimate_does_not_grow() -> None:
-    assert TAB_CNN.estimate_seconds(20_000) < TAB_CNN.estimate_seconds(51_200) == TAB_CNN.estimate_seconds(5_000_000)
+    full = int(TAB_CNN.hyperparameters["batch_rows"] or 0) * int(TAB_CNN.hyperparameters["batches_per_epoch"] or 0)
+    assert TAB_CNN.estimate_seconds(full // 2) < TAB_CNN.estimate_seconds(full) == TAB_CNN.estimate_seconds(5_000_000)
+
+
+@every_torch_family
+def test_features_cost_what_reads_them_one_by_one(family: type[Family]) -> None:
+    few, many = (family.estimate_seconds(10_000, n_features) for n_features in (20, 200))
+    assert (few == many) == family.reads_history
+    assert few <= many
 
 
 @every_torch_family
