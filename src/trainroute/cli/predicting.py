@@ -40,6 +40,8 @@ class PredictOptions(ProgramOptions, ReadOptions, PlanOptions, RowOptions):
     """Whether the pooled model answers for symbols that the plan does not know."""
     output: Path | None = None
     """The Parquet file. [default: predictions/predictions.parquet in the output directory]"""
+    no_training_plan: Flag = False
+    """Ask the pooled models that were trained without a plan, whatever plan is there."""
     allow_stale: Flag = False
     """Use a plan and models too that other candidates or settings were made into."""
 
@@ -61,6 +63,7 @@ def predict(*, options: PredictOptions) -> int:
         families=options.families,
         output_dir=options.output_dir,
         training_plan_dir=options.training_plan_dir,
+        no_training_plan=options.no_training_plan,
         since=options.since,
         weights=options.weights,
         unseen=options.unseen,

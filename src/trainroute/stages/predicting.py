@@ -32,6 +32,7 @@ from trainroute.records.vocabulary import RouteState
 from trainroute.serving import Asked, Decision, Served, Service, Unseen, Weights, find_models, find_services, serve
 from trainroute.serving.models import JobModels, check_outputs, latest_start, read_features, start_of_plan
 from trainroute.serving.table import write_predictions
+from trainroute.serving.unplanned import plan_of_models
 from trainroute.stages.common import ConfigLike, as_config, check_places, families_asked_for
 from trainroute.train.inputs import run_inputs
 from trainroute.train.resume import MODELS
@@ -82,6 +83,7 @@ def predict(
     families: Sequence[str] | None = None,
     output_dir: Path | str | None = None,
     training_plan_dir: Path | str | None = None,
+    no_training_plan: bool = False,
     since: datetime | str | None = None,
     weights: Weights = "plan",
     unseen: Unseen = "cs",
@@ -105,6 +107,8 @@ def predict(
         Where ``models`` lie; ``results`` without it. See `find_training_plan_dir` for where the plan is looked for.
     training_plan_dir : Path or str, optional
         Use the plan in this directory.
+    no_training_plan : bool
+        Ask the pooled models that were trained without a plan, whatever plan is there.
     since : datetime or str, optional
         Predict rows from this time on (ISO 8601, UTC where it says nothing). Without it, from the start of the holdout:
         earlier rows were seen in training, and what a model says of them proves nothing.
@@ -133,13 +137,15 @@ def predict(
     check_places(data_dir, root)
     _check_output(path, data_dir)
     moment = None if since is None else _microseconds(since)
-    given = None if training_plan_dir is None else Path(training_plan_dir)
-    plan_dir = find_training_plan_dir(None if output_dir is None else root, given)
-    if plan_dir is None:
-        raise PlanNotFoundError(
-            f"no training plan under {root}; 'trainroute run' writes one and trains it, or give --training-plan-dir"
-        )
-    plan = _trusted(plan_dir, settings, allow_stale=allow_stale, allow_edited=allow_edited)
+    if no_training_plan and training_plan_dir is not None:
+        raise UsageError("--no-training-plan and --training-plan-dir exclude each other; give one of them")
+    plan_dir = None
+    if no_training_plan:
+        plan = plan_of_models(root / MODELS, targets)
+    else:
+        given = None if training_plan_dir is None else Path(training_plan_dir)
+        plan_dir = _plan_dir(None if output_dir is None else root, given)
+        plan = _trusted(plan_dir, settings, allow_stale=allow_stale, allow_edited=allow_edited)
     everywhere = data_symbols(data_dir)
     if lists_no_symbols(plan):
         plan = with_symbols(plan, tuple(sorted(everywhere)))
@@ -194,6 +200,16 @@ def predict(
     )
 
 
+def _plan_dir(output_dir: Path | None, given: Path | None) -> Path:
+    found = find_training_plan_dir(output_dir, given)
+    if found is None:
+        raise PlanNotFoundError(
+            f"no training plan under {output_dir or DEFAULT_OUTPUT}; 'trainroute run' writes one and trains it; give "
+            "--training-plan-dir, or --no-training-plan for models that were trained without one"
+        )
+    return found
+
+
 def _trusted(plan_dir: Path, config: Config, *, allow_stale: bool, allow_edited: bool) -> TrainingPlan:
     """Read a plan that still fits its candidates, routing plan and settings; new data are other data by nature."""
     plan = load_training_plan(plan_dir, allow_edited=allow_edited)
@@ -205,7 +221,7 @@ def _trusted(plan_dir: Path, config: Config, *, allow_stale: bool, allow_edited:
 
 def _services(
     plan: TrainingPlan,
-    plan_dir: Path,
+    plan_dir: Path | None,
     everywhere: frozenset[str],
     symbols: Sequence[str] | None,
     targets: Sequence[str] | None,
@@ -217,10 +233,10 @@ def _services(
     known = {job.target for job in plan.jobs} | set(plan.metadata.targets)
     wanted = known if targets is None else selected("target of this plan", targets, known)
     of_data = everywhere if symbols is None else selected("symbol of the data", symbols, everywhere)
-    routing = routing_plan_file(output_of(plan_dir) / ROUTING_PLAN_DIR)
+    routing = None if plan_dir is None else routing_plan_file(output_of(plan_dir) / ROUTING_PLAN_DIR)
 
     def decisions(target: str) -> Mapping[str, Decision]:
-        if not routing.is_file():
+        if routing is None or not routing.is_file():
             return {}
         if target not in decided:
             pairs = read_routing_plan(routing, targets=[target], allow_edited=allow_edited).pairs

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from trainroute import pipeline
+from trainroute.errors import PlanNotFoundError, UsageError
 from trainroute.serving.table import SCHEMA
 
 Program = Callable[..., Any]
@@ -113,3 +114,27 @@ def test_a_tampered_model_ends_the_command_with_one_line(copied, program: Progra
     ended = program("predict", "--data-dir", copied.data, "--output-dir", copied.results)
     assert ended.code == 1
     assert ended.error.startswith(f"{path}: missing, or not the file that training wrote")
+
+
+def test_models_that_were_trained_without_a_plan(trained, tmp_path: Path) -> None:
+    quick = {"training": {"workers": 1, "families": {"LightGBM": {"hyperparameters": {"rounds": 5}}}}}
+    options: dict[str, Any] = {"output_dir": tmp_path / "results", "config": quick, "no_training_plan": True}
+    families, symbols = ["LightGBM"], ["A", "B"]
+    for targets in (["y_up_5m"], ["fwd_ret_5m"]):
+        pipeline.train(trained.data, symbols=symbols, targets=targets, families=families, **options)
+    with pytest.raises(PlanNotFoundError, match=r"no training plan under .*--no-training-plan for models"):
+        trained.predict(**{**options, "no_training_plan": False})
+    with pytest.raises(UsageError, match="were not trained together; choose with --targets"):
+        trained.predict(**options)
+    with pytest.raises(UsageError, match="exclude each other"):
+        trained.predict(**options, training_plan_dir=tmp_path)
+    found = trained.predict(**options, targets=["y_up_5m"], output=tmp_path / "x.parquet").frame()
+    assert found["prediction"].null_count() == 0
+    reasons = dict(found.group_by("symbol").agg(pl.col("reason").first()).iter_rows())
+    unseen = "not in the plan: the pooled model answers"
+    assert reasons == {"A": None, "B": None, "C": unseen, "D": unseen}
+
+
+def test_without_a_pooled_model_there_is_nothing_to_ask(trained, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no pooled model; train with 'trainroute train --no-training-plan'"):
+        trained.predict(output_dir=tmp_path, no_training_plan=True)
