@@ -19,7 +19,7 @@ from trainroute.evaluate import read_feature_sets
 from trainroute.families import STANDARD
 from trainroute.logs import LOGGER, ensure_logging
 from trainroute.panel import load_panel
-from trainroute.plan import DEFAULT_OUTPUT, Budget, find_training_plan_dir
+from trainroute.plan import DEFAULT_OUTPUT, find_training_plan_dir
 from trainroute.progress import Progress, SilentProgress
 from trainroute.provenance import utc_now
 from trainroute.records.candidates_io import read_candidates, write_candidates
@@ -30,6 +30,7 @@ from trainroute.stages import (
     ConfigLike,
     RunResult,
     as_config,
+    budget_of,
     check_places,
     families_asked_for,
     measure,
@@ -39,7 +40,7 @@ from trainroute.stages import (
     train_without_plan,
 )
 from trainroute.stages.predicting import Predictions, predict
-from trainroute.train import mean_seconds, require_free
+from trainroute.train import require_free
 
 __all__ = ["IntelligentTrainer", "Predictions", "RunResult", "predict", "route", "run", "train"]
 
@@ -120,7 +121,7 @@ def run(
     asked = families_asked_for(families, model_types, settings)
     if not skip_training:
         require_free(output_dir)
-    budget = _budget(output_dir, max_jobs, max_cost, cost_from_ledger=cost_from_ledger)
+    budget = budget_of(output_dir, max_jobs, max_cost, cost_from_ledger=cost_from_ledger)
     evidence, panel = measure(
         data_dir, settings, choice, output_dir=output_dir, force_refresh=force_refresh, progress=progress
     )
@@ -185,7 +186,7 @@ def route(
         output_dir=output_dir,
         families=asked,
         feature_sets=read_feature_sets(output_dir),
-        budget=_budget(output_dir, max_jobs, max_cost, cost_from_ledger=cost_from_ledger),
+        budget=budget_of(output_dir, max_jobs, max_cost, cost_from_ledger=cost_from_ledger),
     )
     return RunResult(output_dir=output_dir, plan=plan, routing=routing)
 
@@ -286,13 +287,6 @@ def train(
         panel, settings, data_dir=data_dir, output_dir=output, families=asked, resume=resume, progress=progress
     )
     return RunResult(output_dir=output, plan=plan, outcome=outcome)
-
-
-def _budget(output_dir: Path, max_jobs: int | None, max_cost: float | None, *, cost_from_ledger: bool) -> Budget:
-    if cost_from_ledger and max_jobs is None and max_cost is None:
-        raise UsageError("--cost-from-ledger says what --max-cost counts; give --max-cost or --max-jobs too")
-    seconds = mean_seconds(output_dir) if cost_from_ledger else None
-    return Budget(max_jobs=max_jobs, max_cost_seconds=max_cost, seconds=seconds)
 
 
 def _names(given: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -2,14 +2,19 @@
 
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trainroute import pipeline
 from trainroute.errors import DataError
+from trainroute.plan import load_training_plan
+from trainroute.records.artifacts import read_json_artifact
 from trainroute.records.names import escape, file_names, job_id, job_ids, safe_name
+from trainroute.records.routing_io import read_routing_plan
 
 HOSTILE = [
     "../../x",
@@ -144,3 +149,27 @@ def test_names_that_differ_only_in_case_end_in_a_hash() -> None:
 def test_a_lone_surrogate_is_no_name() -> None:
     with pytest.raises(DataError, match="lone surrogate"):
         safe_name("a\ud800")
+
+
+def test_plans_of_all_hostile_names_at_once_stay_inside_and_lose_none(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"target": target, "symbol": symbol, "score": 0.6, "sample_size": 9000, "p_skill": 0.999}
+        for place, target in enumerate(HOSTILE)
+        for symbol in (None, HOSTILE[place], HOSTILE[place - 1])
+    ]
+    table, output = tmp_path / "table.parquet", tmp_path / "inside" / "run"
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(table)
+    pipeline.route(table, output_dir=output, families=["LightGBM"])
+
+    assert {path.name for path in tmp_path.iterdir()} == {"table.parquet", "inside"}
+    assert [path.name for path in (tmp_path / "inside").iterdir()] == ["run"]
+    plan = load_training_plan(output / "globals/training_plan")
+    assert set(plan.metadata.targets) == set(plan.metadata.symbols) == set(HOSTILE)
+    assert len({job.job_id for job in plan.jobs}) == len(plan.jobs) > len(HOSTILE)
+    for folder, key in (("by_target", "target"), ("by_symbol", "symbol")):
+        views = sorted((output / "globals/training_plan" / folder).iterdir())
+        names = [read_json_artifact(view)["metadata"][key] for view in views]
+        assert sorted(names) == sorted(HOSTILE)  # each in a file of its own, which tells its true name
+        assert len({unicodedata.normalize("NFC", view.name).casefold() for view in views}) == len(HOSTILE)
+    routing = read_routing_plan(output / "METRICS/routing_plan")
+    assert set(routing.targets) == set(HOSTILE)

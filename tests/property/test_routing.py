@@ -313,3 +313,31 @@ def test_raising_a_score_never_lowers_a_state(seed: int, column: str) -> None:
     for frame, other, name in ((before.pairs, after.pairs, "local_state"), (before.pooled, after.pooled, "state")):
         for low, high in zip(frame[name], other[name], strict=True):
             assert ORDER.index(high) >= ORDER.index(low)
+
+
+BOTH_GOOD = {"ROUTE_BOTH", "ROUTE_CROSS_SECTIONAL", "ROUTE_SYMBOL_SPECIFIC"}
+LANE = {"ROUTE_EXPERIMENTAL_ONLY", "ROUTE_BLOCKED"}  # blocked where the lane is full
+
+
+def _allowed(pooled: str, local: str) -> set[str]:
+    """The table of the contract, cell by cell."""
+    good = ("STRONG", "WEAK_BUT_OK")
+    if pooled in good:
+        return BOTH_GOOD if local in good else {"ROUTE_CROSS_SECTIONAL"}
+    if local in good:
+        return {"ROUTE_SYMBOL_SPECIFIC"}
+    return {"ROUTE_BLOCKED"} if pooled == local == "DISALLOWED" else LANE
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**9))
+def test_each_route_satisfies_the_table(seed: int) -> None:
+    (rows, without), config = _table(seed), _config(seed)
+    if not rows:
+        return
+    pairs = _decide(rows, config, without).pairs
+    for route, pooled, local, leakage in pairs.select(
+        "route", "cs_state", "local_state", pl.col("evidence").struct.field("leakage_status")
+    ).iter_rows():
+        leaked = leakage == "BLOCKED" and config.routing.block_on_leakage
+        assert route in ({"ROUTE_BLOCKED"} if leaked else _allowed(pooled, local))

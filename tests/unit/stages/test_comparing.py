@@ -13,8 +13,9 @@ from trainroute import pipeline
 from trainroute.errors import UnknownNameError, UsageError
 from trainroute.plan import load_training_plan
 from trainroute.records.differences import PlansDifference
+from trainroute.records.routing_io import read_routing_plan
 from trainroute.records.selectors import Selector
-from trainroute.stages import diff
+from trainroute.stages import TrainingPlanGenerator, diff
 
 Program = Callable[..., Any]
 GOOD: dict[str, Any] = {
@@ -164,3 +165,21 @@ def test_comparing_imports_nothing_that_trains_or_measures() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert "trainroute.stages.comparing" in loaded
     assert not {"scipy", "sklearn", "trainroute.train", "trainroute.evaluate"} & set(loaded)
+
+
+@pytest.mark.parametrize(("grown", "kind"), [(True, "data"), (False, "metric")])
+def test_appended_data_are_the_cause_and_an_edited_score_is_not(tmp_path: Path, grown: bool, kind: str) -> None:
+    """The plans know the data that they were made from; one pair got worse."""
+    outputs = [_output(tmp_path / "a"), _output(tmp_path / "b", {("y_up_1d", "B"): {"score_shrunk": 0.4}})]
+    for number, output in enumerate(outputs):
+        routing = read_routing_plan(output / "METRICS/routing_plan")
+        generator = TrainingPlanGenerator(routing, ["LightGBM"])
+        generator.generate_training_plan(
+            output / "globals/training_plan", data_fingerprint=f"data {number if grown else 0}"
+        )
+    found = diff(*outputs)
+    assert found.kinds == {kind: 1}
+    assert ("data" in {change.what for change in found.inputs}) == grown
+    changed = found.routes[0]
+    assert (changed.target, changed.symbol) == ("y_up_1d", "B")
+    assert {cause.metric for cause in changed.causes} == {"score_shrunk"}
