@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.families import FAMILIES, TrainingRows
-from trainroute.families.changes import change_times
+from trainroute.families.shared.changes import change_times
 
 SIZES = ((500, 20), (2000, 5), (2000, 100), (5000, 30))
 KINDS = ("normal noise", "classes", "heavy tails", "autocorrelated")

@@ -1,7 +1,7 @@
 """From scores to probabilities: every score is shrunk over the symbols, or targets, that it was found among.
 
-1. Pooled and local scores are shrunk over the symbols of the target (`metrics.group_posterior`). The prior of the pooled
-   model's expects groups in which it serves a part of the symbols and is worth nothing on the others.
+1. Pooled and local scores are shrunk over the symbols of the target (`metrics.group_posterior`). The prior of
+   the pooled ones expects groups in which the model serves a part of the symbols and is worth nothing on the others.
 2. Expected skill grows by what the final model learns from rows that the models of the folds had not (`learning`).
 3. The difference between the sides is moved by what each is expected to grow, then shrunk by itself: its prior knows
    groups in which no member is at exactly nothing.

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
-from trainroute.families.boosters import (
+from trainroute.families.shared.boosters import (
     BOOSTING_HYPERPARAMETERS,
     MIN_VALIDATION_ROWS,
     LightGBMModel,
@@ -39,7 +39,7 @@ from trainroute.families.boosters import (
     load_lightgbm,
     refit_lightgbm,
 )
-from trainroute.families.changes import change_times
+from trainroute.families.shared.changes import change_times
 from trainroute.records.vocabulary import Stage
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
-from trainroute.families.boosters import MIN_VALIDATION_ROWS, joined
-from trainroute.families.members import (
+from trainroute.families.shared.boosters import MIN_VALIDATION_ROWS, joined
+from trainroute.families.shared.members import (
     MEMBER_FILES,
     MEMBER_HYPERPARAMETERS,
     MEMBER_LIBRARIES,

@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
-from trainroute.families.boosters import joined
-from trainroute.families.ranges import check_numbers
-from trainroute.families.scaling import column_statistics, standardised
+from trainroute.families.shared.boosters import joined
+from trainroute.families.shared.ranges import check_numbers
+from trainroute.families.shared.scaling import column_statistics, standardised
 from trainroute.records.vocabulary import Stage, Task
 
 _FILE = "ftrl.npz"

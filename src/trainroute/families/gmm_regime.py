@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
-from trainroute.families.boosters import joined
-from trainroute.families.linear import LinearModel, fit_linear, load_linear
-from trainroute.families.regimes import Regimes, find_regimes, load_regimes
+from trainroute.families.shared.boosters import joined
+from trainroute.families.shared.linear import LinearModel, fit_linear, load_linear
+from trainroute.families.shared.regimes import Regimes, find_regimes, load_regimes
 from trainroute.records.vocabulary import Stage, Task
 
 _REGIMES, _INDEX = "regimes.npz", "gmm_regime.json"

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, TrainingRows
-from trainroute.families.boosters import (
+from trainroute.families.shared.boosters import (
     BOOSTING_HYPERPARAMETERS,
     LightGBMModel,
     Rounds,

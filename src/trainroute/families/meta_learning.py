@@ -1,6 +1,6 @@
 """MetaLearning: a model that learns how far to trust other models, from what they predicted without having seen it.
 
-1. Fit the base learners (`members.py`) on the training rows, to find by the validation rows when boosting stops.
+1. Fit the base learners (`shared/members.py`) on the training rows, to find by the validation rows when boosting stops.
 2. Cut the training rows into blocks of equal numbers of timestamps. For every block but the first, fit the base
    learners on those rows before it whose labels were known when it began, and predict it (`purged_folds`).
 3. Fit the meta learner on these predictions: ``a·u + b`` with ``a ≥ 0``, where ``u`` are the base learners' values, or
@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from trainroute.errors import TrainingError
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
-from trainroute.families.boosters import joined
-from trainroute.families.members import (
+from trainroute.families.shared.boosters import joined
+from trainroute.families.shared.members import (
     MEMBER_FILES,
     MEMBER_HYPERPARAMETERS,
     MEMBER_LIBRARIES,
@@ -40,8 +40,8 @@ from trainroute.families.members import (
     load_members,
     refit_members,
 )
-from trainroute.families.ranges import check_numbers
-from trainroute.families.stacking import MIN_BASE_ROWS, Meta, fit_meta, purged_folds, taken
+from trainroute.families.shared.ranges import check_numbers
+from trainroute.families.shared.stacking import MIN_BASE_ROWS, Meta, fit_meta, purged_folds, taken
 from trainroute.records.vocabulary import Stage, Task
 
 _INDEX = "meta.json"

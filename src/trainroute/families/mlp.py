@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from trainroute.families.base import FitContext, FittedModel, Hyperparameter, TrainingRows
-from trainroute.families.keras_family import SCHEDULE, KerasFamily, KerasModel, Question, train_network, trunk
+from trainroute.families.shared.keras_family import SCHEDULE, KerasFamily, KerasModel, Question, train_network, trunk
 
 
 class MLP(KerasFamily):

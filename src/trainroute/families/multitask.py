@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from trainroute.families.base import FitContext, FittedModel, Hyperparameter, Siblings, TrainingRows
-from trainroute.families.keras_family import (
+from trainroute.families.shared.keras_family import (
     SCHEDULE,
     KerasFamily,
     KerasModel,

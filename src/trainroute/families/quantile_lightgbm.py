@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from trainroute.errors import ConfigError
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
-from trainroute.families.boosters import (
+from trainroute.families.shared.boosters import (
     BOOSTING_HYPERPARAMETERS,
     LightGBMModel,
     Rounds,

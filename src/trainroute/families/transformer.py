@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from trainroute.families.base import FitContext, Hyperparameter
-from trainroute.families.torch_networks import SEQUENCE_HYPERPARAMETERS, TRAINING_HYPERPARAMETERS, NetworkFamily
+from trainroute.families.shared.torch_networks import SEQUENCE_HYPERPARAMETERS, TRAINING_HYPERPARAMETERS, NetworkFamily
 
 if TYPE_CHECKING:
     from torch import nn

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.families.base import FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
-from trainroute.families.keras_family import (
+from trainroute.families.shared.keras_family import (
     SCHEDULE,
     KerasFamily,
     KerasModel,

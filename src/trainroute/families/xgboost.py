@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
-from trainroute.families.boosters import MIN_VALIDATION_ROWS, Rounds, joined
+from trainroute.families.shared.boosters import MIN_VALIDATION_ROWS, Rounds, joined
 from trainroute.records.vocabulary import Stage, Task
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from trainroute.families import FAMILIES, FitContext, TrainingRows
-from trainroute.families.boosters import joined
+from trainroute.families.shared.boosters import joined
 from trainroute.records.vocabulary import Task
 
 MakeRows = Callable[..., TrainingRows]

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from trainroute.families import FAMILIES, FitContext, TrainingRows
-from trainroute.families.boosters import lightgbm_parameters, refit_lightgbm
 from trainroute.families.change_point import current_part
-from trainroute.families.changes import change_times, effect_series, noise, strongest
+from trainroute.families.shared.boosters import lightgbm_parameters, refit_lightgbm
+from trainroute.families.shared.changes import change_times, effect_series, noise, strongest
 from trainroute.metrics import concordance
 from trainroute.records.vocabulary import Task
 

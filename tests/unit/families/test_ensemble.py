@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from trainroute.families import FAMILIES, FitContext, TrainingRows
 from trainroute.families.ensemble import EnsembleModel, member_weights
-from trainroute.families.linear import fit_linear, load_linear
+from trainroute.families.shared.linear import fit_linear, load_linear
 from trainroute.records.vocabulary import Task
 
 MakeRows = Callable[..., TrainingRows]

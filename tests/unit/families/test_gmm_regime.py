@@ -10,8 +10,8 @@ from scipy.stats import multivariate_normal
 
 from trainroute.families import FAMILIES, FitContext, TrainingRows
 from trainroute.families.gmm_regime import GMMRegimeModel
-from trainroute.families.linear import fit_linear
-from trainroute.families.regimes import begins_anew, filtered, find_regimes, log_densities, transition_chances
+from trainroute.families.shared.linear import fit_linear
+from trainroute.families.shared.regimes import begins_anew, filtered, find_regimes, log_densities, transition_chances
 from trainroute.metrics import concordance
 from trainroute.records.vocabulary import Task
 

@@ -8,7 +8,7 @@ import pytest
 from trainroute.errors import ConfigError, TrainingError
 from trainroute.families import FAMILIES, FitContext, TrainingRows
 from trainroute.families.meta_learning import MetaLearningModel, out_of_fold
-from trainroute.families.stacking import purged_folds
+from trainroute.families.shared.stacking import purged_folds
 from trainroute.records.vocabulary import Task
 
 MakeRows = Callable[..., TrainingRows]

@@ -8,8 +8,8 @@ from scipy.optimize import check_grad
 
 from trainroute.errors import ConfigError
 from trainroute.families import FAMILIES, FitContext, TrainingRows
-from trainroute.families.linear import fit_linear
 from trainroute.families.reward_based import Reward, RewardModel, _first_rows, _loss, mean_reward
+from trainroute.families.shared.linear import fit_linear
 from trainroute.metrics import concordance
 from trainroute.records.vocabulary import Task
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
 from trainroute.families import FAMILIES, FitContext
-from trainroute.families.stacking import Meta, _inputs, _loss, fit_meta, purged_folds
+from trainroute.families.shared.stacking import Meta, _inputs, _loss, fit_meta, purged_folds
 from trainroute.records.vocabulary import Task
 
 MakeContext = Callable[..., FitContext]

@@ -7,7 +7,7 @@ import pytest
 
 from trainroute.errors import ConfigError, TrainingError
 from trainroute.families import FAMILIES, Family, FitContext, TrainingRows
-from trainroute.families.torch_networks import NetworkModel
+from trainroute.families.shared.torch_networks import NetworkModel
 from trainroute.records.vocabulary import Task
 
 MakeRows = Callable[..., TrainingRows]
