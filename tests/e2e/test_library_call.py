@@ -1,4 +1,4 @@
-"""The library at the top level of a script, without a main guard, and from standard input; the -m entry points."""
+"""The library at the top level of a script, without a main guard, and from standard input."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ SCRIPT = """\
 from TRAINING.orchestration.intelligent_trainer import IntelligentTrainer
 
 trainer = IntelligentTrainer("data", ["AAPL", "MSFT"], "results")
-result = trainer.train_with_intelligence(auto_targets=True, top_n_targets=1, auto_features=True, top_m_features=8)
+result = trainer.train_with_intelligence(auto_targets=True, top_n_targets=1, families=["lightgbm", "mlp"])
 print("ended", result.exit_code, len(result.plan["jobs"]), result.outcome.report.executed)
 """
 LINES = (
@@ -22,13 +22,14 @@ LINES = (
     "Training plan filter applied: 1 → 1 targets",
     "Using model families from training plan",
     "Stage 1 (CPU): ",
-    "Stage 2 (GPU): ",
 )
 
 
 @pytest.fixture(scope="module")
 def place(new_workplace):
-    return new_workplace()
+    place = new_workplace()
+    place.settings.write_text(place.settings.read_text() + "    MLP: {hyperparameters: {epochs: 1}}\n")
+    return place
 
 
 def _ran(place, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -45,26 +46,8 @@ def test_a_script_without_a_main_guard_runs_once_to_the_end(from_standard_input:
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("ended 0 ") == 1
     assert [line for line in LINES if ended.stderr.count(line) != 1] == []
+    assert "Stage 2 (GPU): " in ended.stderr
     assert int(ended.stdout.split()[-1]) > 0
-
-
-def test_the_entry_points_run_verbatim(place) -> None:
-    """By `-m`, in the order in which a user types them; all families that exist, the rest named."""
-    symbols = ("--symbols", "AAPL", "MSFT")
-    first = _ran(
-        place, "-m", "TRAINING.orchestration.intelligent_trainer", "--data-dir", "data", *symbols,
-        "--auto-targets", "--auto-features", "--top-n-targets", "1", "--top-m-features", "8",
-    )  # fmt: skip
-    main = ("-m", "TRAINING.training_strategies.main", "--data-dir", "data", *symbols, "--model-types", "sequential")
-    second = _ran(place, *main)
-    third = _ran(place, *main, "--training-plan-dir", "results/globals/training_plan")
-    for ended in (first, second, third):
-        assert ended.returncode == 0, ended.stderr
-        assert "Warning" not in ended.stderr
-        assert [line for line in LINES[2:] if line not in ended.stderr] == []
-        assert "Not in this version, so not trained: " in ended.stderr
-        assert "Ensemble" in ended.stdout
-    assert [line for line in LINES[:2] if line not in first.stderr] == []
 
 
 def test_interrupting_ends_with_130_and_leaves_no_process(new_workplace) -> None:

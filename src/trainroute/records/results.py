@@ -208,6 +208,15 @@ class TrainingReport(Record, frozen=True, kw_only=True):
     left_over_models: tuple[str, ...]
     results: tuple[FamilyResult, ...]
 
+    @property
+    def not_installed(self) -> dict[str, tuple[str, ...]]:
+        """Families that lack a library, by the reason, which says how to install it."""
+        families: dict[str, dict[str, None]] = {}
+        for result in self.results:
+            if result.state is FamilyState.SKIPPED or result.failure is FailureKind.MISSING_LIBRARY:
+                families.setdefault(result.reason or "", {})[result.family] = None
+        return {reason: tuple(found) for reason, found in families.items()}
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields in their order, for the artifact writer."""
         return {name: getattr(self, name) for name in self.keys()}

@@ -119,7 +119,8 @@ def print_summary(
         console.print(routes_table(routing, width=console.width))
     if report is not None and report.families:
         console.print(families_table(report))
-        console.print(skill_table(report))
+        if report.routes:
+            console.print(skill_table(report))
     print_lines(*_counts(plan, report))
     width = max((len(what) for what in files), default=0)
     print_lines(*(f"{what:<{width}}  {path}" for what, path in files.items()))
@@ -171,13 +172,15 @@ def _counts(plan: TrainingPlan, report: TrainingReport | None) -> list[str]:
     lines = [f"{len(plan.jobs)} jobs planned: {summary.total_cs_jobs} pooled, {summary.total_symbol_jobs} local"]
     if report is None:
         return [*lines, "not trained; 'trainroute train' trains by this plan"]
+    not_installed = [f"{', '.join(families)}: {reason}" for reason, families in report.not_installed.items()]
     if report.nothing_to_train is not None:
-        return [*lines, report.nothing_to_train]
+        return [*lines, report.nothing_to_train, *not_installed]
     kept = f", {report.resumed} kept from an earlier run" if report.resumed else ""
     lines.append(f"{report.executed} of {report.planned} job × family trained{kept}")
-    lines += report.gaps[:_MOST_GAPS_SHOWN]
-    if len(report.gaps) > _MOST_GAPS_SHOWN:
-        lines.append(f"and {len(report.gaps) - _MOST_GAPS_SHOWN} more, see the training report")
+    gaps = [gap for gap in report.gaps if not gap.endswith(tuple(report.not_installed))]
+    lines += [*not_installed, *gaps[:_MOST_GAPS_SHOWN]]
+    if len(gaps) > _MOST_GAPS_SHOWN:
+        lines.append(f"and {len(gaps) - _MOST_GAPS_SHOWN} more, see the training report")
     lines += [f"after {kind.replace('_', ' ')} ({f.pairs}): {f.advice}" for kind, f in report.failures.items()]
     if report.stopped is not None:
         lines.append(f"stopped: {report.stopped}; 'trainroute train --resume' goes on")

@@ -133,7 +133,8 @@ def _pairs(
             state = FamilyState.FAILED if asked is not None and asked.by_name else FamilyState.SKIPPED
             kind = FailureKind.MISSING_LIBRARY if state is FamilyState.FAILED else None
             result = msgspec.structs.replace(result, failure=kind)
-            yield _closed(result, state, f"{', '.join(missing)} is not installed; {family.install_hint()}")
+            absent = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
+            yield _closed(result, state, f"{absent}; {family.install_hint()}")
         else:
             yield result
 

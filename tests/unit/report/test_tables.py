@@ -9,8 +9,17 @@ from trainroute.records.plan import (
     TrainingPlanMetadata,
     TrainingPlanSummary,
 )
-from trainroute.records.results import FailureSummary, FamilyCounts, Interval, RouteSkill, TrainingReport
-from trainroute.records.vocabulary import RouteState, TrainingType
+from trainroute.records.results import (
+    FailureKind,
+    FailureSummary,
+    FamilyCounts,
+    FamilyResult,
+    FamilyState,
+    Interval,
+    RouteSkill,
+    TrainingReport,
+)
+from trainroute.records.vocabulary import RouteState, Stage, TrainingType
 from trainroute.report.tables import print_lines, print_plan, print_summary
 
 
@@ -122,6 +131,33 @@ def test_summary_says_what_was_not_done(
     report: TrainingReport | None, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert said in _printed(capsys, report=report)
+
+
+_NEEDS = "keras and torch are not installed; pip install 'trainroute[keras]'"
+
+
+def _without_library(job_id: str, family: str, state: FamilyState) -> FamilyResult:
+    failure = FailureKind.MISSING_LIBRARY if state is FamilyState.FAILED else None
+    given = {"job_id": job_id, "family": family, "target": "y", "route": RouteState.ROUTE_BOTH}
+    return FamilyResult(**given, stage=Stage.GPU, state=state, reason=_NEEDS, failure=failure)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("state", [FamilyState.SKIPPED, FamilyState.FAILED])
+@pytest.mark.parametrize("nothing", [None, "nothing to train: MLP, VAE not installed"])
+def test_families_without_their_library_are_named_once_with_what_installs_it(
+    state: FamilyState, nothing: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tuple(_without_library(f"cs_y{n}", family, state) for n in range(30) for family in ("MLP", "VAE"))
+    gaps = (*(f"{row.job_id} × {row.family}: {state}: {row.reason}" for row in results), "sym_a × LSTM: failed: hot")
+    out = _printed(capsys, report=_report(results=results, gaps=gaps, nothing_to_train=nothing))
+    assert out.count(_NEEDS) == out.count(f"MLP, VAE: {_NEEDS}\n") == 1
+    assert ("sym_a × LSTM: failed: hot" in out) == (nothing is None)
+    assert "more, see" not in out
+
+
+def test_no_table_of_scores_without_a_score(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "realised" in _printed(capsys, report=_report())
+    assert "realised" not in _printed(capsys, report=_report(routes={}))
 
 
 def test_names_are_printed_as_they_are_and_many_jobs_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
