@@ -25,7 +25,7 @@ def families_table(families: Sequence[FamilyDescription]) -> Table:
     table.add_column("reads", overflow="fold")
     table.add_column("GPU library", no_wrap=True)
     table.add_column("needs", overflow="fold")
-    table.add_column("installed", overflow="fold")
+    table.add_column("installed", no_wrap=True)
     table.add_column("settings", justify="right", no_wrap=True)
     for found in families:
         table.add_row(
@@ -37,18 +37,23 @@ def families_table(families: Sequence[FamilyDescription]) -> Table:
             ", ".join(_reads(found)) or "·",
             found.gpu_library or "·",
             Text(f"[{found.extra}]") if found.extra else ", ".join(found.needs),
-            "yes" if found.installed else Text(f"no: {found.install}"),
+            _yes(found.installed),
             str(len(found.hyperparameters)),
         )
     return table
 
 
 def print_families(families: Sequence[FamilyDescription]) -> None:
-    """Print the table, and what its short words mean."""
+    """Print the table, what its short words mean, and what installs the families that lack a library."""
     stdout_console().print(families_table(families))
-    absent = sum(not found.installed for found in families)
+    absent: dict[str, list[str]] = {}
+    for found in families:
+        if found.install is not None:
+            absent.setdefault(found.install, []).append(found.name)
+    installed = sum(found.installed for found in families)
     print_lines(
-        f"{len(families)} families, {len(families) - absent} installed; tasks: b binary, m multiclass, r regression",
+        f"{len(families)} families, {installed} installed; tasks: b binary, m multiclass, r regression",
+        *(f"for {', '.join(names)}: {install}" for install, names in absent.items()),
         "'trainroute families NAME' shows one with its hyperparameters",
     )
 
