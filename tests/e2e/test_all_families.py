@@ -59,7 +59,7 @@ def place(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     settings = place / "CONFIG/training_config/routing_config.yaml"
     settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps({"routing": routing, "training": {"families": families}}))
+    settings.write_text(json.dumps({"routing": routing, "training": {"workers": 1, "families": families}}))
     return place
 
 
