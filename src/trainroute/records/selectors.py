@@ -132,9 +132,9 @@ def meant_routes(patterns: Iterable[str], known: Iterable[RouteState] = tuple(Ro
     UnknownNameError
         If a pattern means none.
     """
-    known = [route.value for route in known]
-    kind = "route" if RouteState.ROUTE_BLOCKED in known else "route of jobs"
-    return _any_case(kind, [_with_prefix(name) for name in patterns], known)
+    names = [route.value for route in known]
+    kind = "route" if RouteState.ROUTE_BLOCKED in names else "route of jobs"
+    return _any_case(kind, [_with_prefix(name) for name in patterns], names)
 
 
 def _any_case(kind: str, patterns: Iterable[str], known: Iterable[str]) -> set[str]:
