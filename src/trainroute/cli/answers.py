@@ -15,26 +15,39 @@ Format = Literal["text", "json", "markdown"]
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class AnswerOptions:
-    """What an answer looks like."""
+class FormatOptions:
+    """The form of an answer."""
 
     format: Format = "text"
     """Text for people, JSON for programs, Markdown for a comment on a pull request."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AnswerOptions(FormatOptions):
+    """What an answer looks like."""
+
     limit: Annotated[int, Parameter(validator=lambda _, value: _positive(value))] = 20
     """How many details of a kind to list; counts are of all."""
 
 
+FORMAT = FormatOptions()
 ANSWER = AnswerOptions()
 
 
 def answer(options: AnswerOptions, *, lines: Sequence[str], document: object, markdown: str) -> None:
     """Print an answer in the form that was asked for."""
-    if options.format == "json":
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
-    elif options.format == "text":
+    if options.format == "text":
         print_lines(*lines)
     else:
-        sys.stdout.write(markdown.rstrip("\n") + "\n")
+        answer_written(options, document=document, markdown=markdown)
+
+
+def answer_written(options: FormatOptions, *, document: object, markdown: str) -> None:
+    """Print an answer that was asked for as JSON or as Markdown."""
+    json = options.format == "json"
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode() if json else markdown.rstrip("\n")
+    sys.stdout.write(text + "\n")
 
 
 def _positive(value: int) -> None:

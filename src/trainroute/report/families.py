@@ -6,10 +6,15 @@ from rich.table import Table
 from rich.text import Text
 
 from trainroute.families import FamilyDescription
+from trainroute.records.markdown import table as markdown_table
 from trainroute.report.console import stdout_console
 from trainroute.report.tables import compact_table, print_lines
 from trainroute.text import printable
 
+_HEADINGS = (
+    *("family", "stage", "tasks", "jobs", "rows"),
+    *("reads", "GPU library", "needs", "installed", "settings"),
+)
 _SHORT_TASKS = {"binary": "b", "multiclass": "m", "regression": "r"}
 _SHORT_TYPES = {"cross_sectional": "pooled", "symbol_specific": "local"}
 
@@ -17,30 +22,37 @@ _SHORT_TYPES = {"cross_sectional": "pooled", "symbol_specific": "local"}
 def families_table(families: Sequence[FamilyDescription]) -> Table:
     """One row per family, in two-stage order."""
     table = compact_table("Model families")
-    table.add_column("family", no_wrap=True)
-    table.add_column("stage", no_wrap=True)
-    table.add_column("tasks", no_wrap=True)
-    table.add_column("jobs", no_wrap=True)
-    table.add_column("rows", justify="right", no_wrap=True)
-    table.add_column("reads", overflow="fold")
-    table.add_column("GPU library", no_wrap=True)
-    table.add_column("needs", overflow="fold")
-    table.add_column("installed", no_wrap=True)
-    table.add_column("settings", justify="right", no_wrap=True)
+    for heading in _HEADINGS:
+        folds = heading in {"reads", "needs"}
+        right = heading in {"rows", "settings"}
+        table.add_column(heading, justify="right" if right else "left", no_wrap=not folds, overflow="fold")
     for found in families:
-        table.add_row(
-            Text(printable(found.name)),
-            found.stage.value,
-            " ".join(_SHORT_TASKS[task] for task in found.tasks),
-            ", ".join(_SHORT_TYPES[kind] for kind in found.training_types),
-            str(found.min_rows),
-            ", ".join(_reads(found)) or "·",
-            found.gpu_library or "·",
-            Text(f"[{found.extra}]") if found.extra else ", ".join(found.needs),
-            _yes(found.installed),
-            str(len(found.hyperparameters)),
-        )
+        table.add_row(*(Text(printable(value)) for value in _row(found)))
     return table
+
+
+def families_markdown(families: Sequence[FamilyDescription]) -> str:
+    """Write the table for a page; for one family its hyperparameters too."""
+    parts = [markdown_table(_HEADINGS, [_row(found) for found in families])]
+    if len(families) == 1:
+        settings = ((name, _value(value)) for name, value in families[0].hyperparameters.items())
+        parts.append(markdown_table(("hyperparameter", "default"), settings))
+    return "\n".join(parts)
+
+
+def _row(found: FamilyDescription) -> tuple[str, ...]:
+    return (
+        found.name,
+        found.stage.value,
+        " ".join(_SHORT_TASKS[task] for task in found.tasks),
+        ", ".join(_SHORT_TYPES[kind] for kind in found.training_types),
+        str(found.min_rows),
+        ", ".join(_reads(found)) or "·",
+        found.gpu_library or "·",
+        f"[{found.extra}]" if found.extra else ", ".join(found.needs) or "·",
+        _yes(found.installed),
+        str(len(found.hyperparameters)),
+    )
 
 
 def print_families(families: Sequence[FamilyDescription]) -> None:

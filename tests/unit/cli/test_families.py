@@ -33,6 +33,14 @@ def test_json_holds_everything(program: Program) -> None:
         assert (entry["reads_history"], entry["needs"]) == (family.reads_history, list(family.requires))
 
 
+def test_markdown_is_the_same_table_and_one_family_brings_its_hyperparameters(program: Program) -> None:
+    rows = [line.split("|")[1].strip() for line in program("families", "--format", "markdown").out.splitlines()]
+    assert tuple(rows) == ("family", "---", *two_stage_order(FAMILIES.names()))
+    out = program("families", "FTRLProximal", "--format", "markdown").out
+    assert "| FTRLProximal | cpu | b m r | pooled, local | 200 |" in out
+    assert "| alpha | 0.05 |" in out
+
+
 def test_one_family_is_shown_wholly_whatever_its_case(program: Program) -> None:
     out = program("families", "lightgbm").out
     assert out.startswith("LightGBM: cpu stage\n")
