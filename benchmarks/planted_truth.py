@@ -1,6 +1,6 @@
 """How often the routes are right where the right route is known, and what going by them is worth.
 
-    python benchmarks/planted_truth.py [--seeds 20 30] [--strengths 0.35 0.2 0.12] [--common 0.3] ...
+    python benchmarks/planted_truth.py [--seeds 20 30] [--strengths 0.35 0.2 0.12] [--common 0.3] [--linear] ...
 
 1. Plant a world per seed and strength (`worlds.py`), measure it, route it.
 2. Compare each route with the truth (`truth.py`). BOTH is right for ``either``; for a clear side it counts half, and
@@ -287,7 +287,7 @@ def cases(arguments: argparse.Namespace) -> list[Case]:
                 persistence=arguments.persistence,
                 seed=seed,
             ),
-            config=Config(),
+            config=Config.model_validate({"validation": {"tree_probes": not arguments.linear}}),
         )
         for strength in arguments.strengths
         for seed in range(*arguments.seeds)
@@ -311,6 +311,7 @@ def main() -> None:
     parser.add_argument("--unequal", type=float, default=0.1)
     parser.add_argument("--common", type=float, default=0.3)
     parser.add_argument("--persistence", type=float, default=0.9)
+    parser.add_argument("--linear", action="store_true", help="without trees")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--save", type=Path, help="write the pairs to this Parquet file")
     arguments = parser.parse_args()

@@ -112,9 +112,13 @@ class MetaLearning(Family):
         return resolved
 
     def _fit(self, train: TrainingRows, validation: TrainingRows, context: FitContext) -> FittedModel:
+        import scipy.optimize  # noqa: F401, PLC0415 - the limit reaches only libraries that are loaded
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - heavy library
+
         found = fit_members(train, validation, context)
-        predicted, rows = out_of_fold(train, found.rounds, context)
-        meta = fit_meta(predicted, rows.labels, context, penalty=context.number("meta_penalty"))
+        with threadpool_limits(limits=context.threads):
+            predicted, rows = out_of_fold(train, found.rounds, context)
+            meta = fit_meta(predicted, rows.labels, context, penalty=context.number("meta_penalty"))
         members = refit_members(joined(train, validation), found.rounds, context) if len(validation) else found
         return MetaLearningModel(members, meta, len(rows))
 
