@@ -1,6 +1,7 @@
 """The program, run in this process, for every test that talks to it as a user does."""
 
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,14 @@ class Ended:
         lines = [line for line in self.err.splitlines() if line.startswith("error: ")]
         assert len(lines) == 1, self.err
         return lines[0].removeprefix("error: ")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts_as_usual() -> Iterator[None]:
+    """Handle Ctrl-C as Python does, here and in every process started from here; a background shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -70,15 +69,6 @@ def test_workers_beside_gpus_share_the_cores_and_others_see_none(monkeypatch: py
     assert stage_workers(Stage.GPU, config) == cpu
 
 
-@pytest.fixture
-def usual_interrupt() -> Iterator[None]:
-    """Ctrl-C as Python handles it, also where the tests run in the background of a shell, which has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("usual_interrupt")
 def test_the_first_interrupt_asks_and_the_second_insists(caplog: pytest.LogCaptureFixture) -> None:
     with stop_on_interrupt() as stop:
         assert not stop.requested()
