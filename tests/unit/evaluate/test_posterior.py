@@ -1,0 +1,52 @@
+"""A pooled model that serves a part of the symbols is seen to, and local models are read by a prior of their own."""
+
+import numpy as np
+from scipy.stats import norm
+
+from trainroute.evaluate.learning import Learning, TrainingShare
+from trainroute.evaluate.posterior import target_posteriors
+from trainroute.evaluate.scoring import SideScores, TargetScores
+from trainroute.metrics import Interval
+
+N, SE = 40, 0.028
+DRAWN = norm.ppf((np.arange(N // 2) + 0.5) / (N // 2)) * SE
+TWO_GROUPS = np.concatenate([0.50 + DRAWN, 0.57 + DRAWN])
+"""Half of the symbols without skill, half with some, each measured with an error of 0.028."""
+
+
+def _side(value: np.ndarray) -> SideScores:
+    return SideScores(
+        value=value, se=np.full(N, SE), totals=np.ones((N, 60)), degrees=np.full(N, np.inf), common_se=0.0
+    )
+
+
+def _share(k: int) -> TrainingShare:
+    return TrainingShare(folds=np.full((k, 8), 4.0), tested=np.full((k, 8), 1 / 8), final=np.full(k, 4.0))
+
+
+def _p_above(pooled: np.ndarray) -> np.ndarray:
+    interval = Interval(low=0.52, high=0.55, se=0.005, n_blocks=60)
+    scores = TargetScores(
+        pooled=_side(pooled),
+        local=_side(np.full(N, 0.5)),
+        difference=_side(0.5 - pooled),
+        local_intervals=(interval,) * N,
+        weight=np.ones(N),
+        score=float(pooled.mean()),
+        score_interval=interval,
+        score_degrees=np.inf,
+        within_date=0.5,
+    )
+    found = target_posteriors(scores, Learning(pooled=_share(1), local=_share(N)), n_features=10.0)
+    return found.pooled.p_above
+
+
+def test_symbols_that_a_pool_does_not_serve_are_told_from_those_that_it_does() -> None:
+    p = _p_above(TWO_GROUPS)
+    without, with_skill = p[: N // 2] < 0.4, p[N // 2 :] < 0.4
+    assert without.sum() >= 12
+    assert with_skill.sum() <= 2
+
+
+def test_a_pool_that_serves_all_alike_keeps_all() -> None:
+    assert (_p_above(np.concatenate([0.55 + DRAWN, 0.55 - DRAWN])) > 0.9).all()
