@@ -1,7 +1,8 @@
 """trainroute: decide where to train, then train exactly that."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from trainroute.lazy import imported_when_asked
 
 if TYPE_CHECKING:
     from trainroute.config import Config, load_config
@@ -54,9 +55,4 @@ __all__ = [
     "validate_plan",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is asked for, so that ``import trainroute`` costs nothing."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = imported_when_asked(__name__, _HOMES)

@@ -11,12 +11,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from trainroute import stages
 from trainroute.config.pins import require_unexpired
 from trainroute.errors import TrainingError, UsageError
 from trainroute.evaluate import read_feature_sets
 from trainroute.families import STANDARD
+from trainroute.lazy import imported_when_asked
 from trainroute.logs import LOGGER, ensure_logging
 from trainroute.panel import load_panel
 from trainroute.plan import DEFAULT_OUTPUT, find_training_plan_dir
@@ -26,23 +28,24 @@ from trainroute.records.candidates_io import read_candidates, write_candidates
 from trainroute.records.selectors import Selector
 from trainroute.stages import (
     METRICS,
-    Choice,
     ConfigLike,
     RunResult,
     as_config,
     budget_of,
     check_places,
     families_asked_for,
-    measure,
     plan_candidates,
-    train_by_plan,
-    train_planned,
-    train_without_plan,
 )
-from trainroute.stages.predicting import Predictions, predict
 from trainroute.train import require_free
 
+if TYPE_CHECKING:
+    from trainroute.stages.predicting import Predictions, predict
+
+_HOMES = {"Predictions": "trainroute.stages.predicting", "predict": "trainroute.stages.predicting"}
+
 __all__ = ["IntelligentTrainer", "Predictions", "RunResult", "predict", "route", "run", "train"]
+
+__getattr__ = imported_when_asked(__name__, _HOMES)
 
 
 def run(
@@ -108,7 +111,7 @@ def run(
     ensure_logging()
     settings, data_dir, output_dir = as_config(config), Path(data_dir), Path(output_dir)
     check_places(data_dir, output_dir)
-    choice = Choice.checked(
+    choice = stages.Choice.checked(
         symbols=symbols,
         targets=targets,
         features=features,
@@ -122,7 +125,7 @@ def run(
     if not skip_training:
         require_free(output_dir)
     budget = budget_of(output_dir, max_jobs, max_cost, cost_from_ledger=cost_from_ledger)
-    evidence, panel = measure(
+    evidence, panel = stages.measure(
         data_dir, settings, choice, output_dir=output_dir, force_refresh=force_refresh, progress=progress
     )
     routing, plan = plan_candidates(
@@ -136,7 +139,7 @@ def run(
     )
     outcome = None
     if not skip_training:
-        outcome = train_planned(
+        outcome = stages.train_planned(
             plan,
             panel,
             settings,
@@ -264,7 +267,7 @@ def train(
         restricted = None
         if families is not None or model_types is not None:
             restricted = families_asked_for(families, model_types, settings)
-        plan, outcome = train_by_plan(
+        plan, outcome = stages.train_by_plan(
             found,
             settings,
             data_dir=data_dir,
@@ -283,7 +286,7 @@ def train(
         LOGGER.warning("No training plan under %s: one pooled job per target, on features that pass the checks", output)
     asked = families_asked_for(families, model_types, settings)
     panel = load_panel(data_dir, settings.data, symbols=symbols, targets=targets, progress=progress or SilentProgress())
-    plan, outcome = train_without_plan(
+    plan, outcome = stages.train_without_plan(
         panel, settings, data_dir=data_dir, output_dir=output, families=asked, resume=resume, progress=progress
     )
     return RunResult(output_dir=output, plan=plan, outcome=outcome)

@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ PUBLIC = [
 ]
 
 HEAVY = {"lightgbm", "numpy", "pandas", "polars", "pyarrow", "pydantic", "scipy", "sklearn", "torch", "xgboost", "yaml"}
-LAZY = HEAVY - {"numpy", "polars", "pydantic", "scipy", "yaml"}
+LAZY = HEAVY - {"numpy", "polars", "pydantic", "yaml"}
+PACKAGES = ["trainroute", "trainroute.evaluate", "trainroute.panel", "trainroute.stages", "trainroute.train"]
 
 
 def _modules_after(statement: str) -> set[str]:
@@ -66,8 +68,16 @@ def test_importing_is_light(statement: str) -> None:
     assert not _modules_after(statement) & HEAVY
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_name_of_a_package_is_found_when_it_is_asked_for(package: str) -> None:
+    module = import_module(package)
+    assert sorted(set(module.__all__) - {"__version__"}) == sorted(module._HOMES)
+    for name, home in module._HOMES.items():
+        assert getattr(module, name) is getattr(import_module(home), name)
+
+
 @pytest.mark.parametrize("statement", ["import trainroute.pipeline", "import trainroute.families, trainroute.train"])
-def test_model_libraries_are_imported_where_they_are_used(statement: str) -> None:
+def test_what_measures_and_trains_is_imported_where_it_is_used(statement: str) -> None:
     assert not _modules_after(statement) & LAZY
 
 

@@ -18,7 +18,7 @@ import polars as pl
 
 from trainroute import __version__
 from trainroute.config import Config
-from trainroute.errors import BrokenPlanError, PlanError
+from trainroute.errors import PlanError
 from trainroute.evaluate.evidence import (
     EVIDENCE_SCHEMA_VERSION,
     Evidence,
@@ -121,23 +121,6 @@ def write_evidence(evidence: Evidence, output_dir: Path, key: str, *, table_form
     write_latest(evidence.snapshots, output_dir, evidence.basis.fingerprint)
     if not evidence.from_cache:
         _write_cache(evidence, _cache(output_dir, key))
-
-
-def read_feature_sets(output_dir: Path) -> dict[str, FeatureSet]:
-    """Return the feature sets that a measurement left in an output directory, by id; empty where there is none.
-
-    Raises
-    ------
-    BrokenPlanError
-        If ``METRICS/leakage.json`` cannot be trusted.
-    """
-    path = output_dir / "METRICS" / "leakage.json"
-    if not path.is_file():
-        return {}
-    try:
-        return msgspec.convert(read_json_artifact(path).get("feature_sets"), dict[str, FeatureSet], strict=True)
-    except msgspec.ValidationError as error:
-        raise BrokenPlanError(f"{path}: feature_sets: {error}; run 'trainroute run' again") from None
 
 
 def _ranking(evidence: Evidence) -> list[Mapping[str, Any]]:

@@ -4,8 +4,9 @@ The order of the stages is in `trainroute.pipeline`, which is made of these. A s
 comparing two plans needs none of the statistics that measuring needs.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from trainroute.lazy import imported_when_asked
 
 if TYPE_CHECKING:
     from trainroute.stages.common import (
@@ -25,27 +26,27 @@ if TYPE_CHECKING:
     from trainroute.stages.trying import sweep, what_if
 
 _HOMES = {
-    "METRICS": "common",
-    "ROUTING_PLAN": "common",
-    "TRAINING_PLAN": "common",
-    "Choice": "measuring",
-    "ConfigLike": "common",
-    "MetricsAggregator": "measuring",
-    "RunResult": "result",
-    "TrainingPlanGenerator": "planning",
-    "TrainingRouter": "planning",
-    "as_config": "common",
-    "budget_of": "planning",
-    "check_places": "common",
-    "diff": "comparing",
-    "families_asked_for": "common",
-    "measure": "measuring",
-    "plan_candidates": "planning",
-    "sweep": "trying",
-    "train_by_plan": "training",
-    "train_planned": "training",
-    "train_without_plan": "training",
-    "what_if": "trying",
+    "METRICS": "trainroute.stages.common",
+    "ROUTING_PLAN": "trainroute.stages.common",
+    "TRAINING_PLAN": "trainroute.stages.common",
+    "Choice": "trainroute.stages.measuring",
+    "ConfigLike": "trainroute.stages.common",
+    "MetricsAggregator": "trainroute.stages.measuring",
+    "RunResult": "trainroute.stages.result",
+    "TrainingPlanGenerator": "trainroute.stages.planning",
+    "TrainingRouter": "trainroute.stages.planning",
+    "as_config": "trainroute.stages.common",
+    "budget_of": "trainroute.stages.planning",
+    "check_places": "trainroute.stages.common",
+    "diff": "trainroute.stages.comparing",
+    "families_asked_for": "trainroute.stages.common",
+    "measure": "trainroute.stages.measuring",
+    "plan_candidates": "trainroute.stages.planning",
+    "sweep": "trainroute.stages.trying",
+    "train_by_plan": "trainroute.stages.training",
+    "train_planned": "trainroute.stages.training",
+    "train_without_plan": "trainroute.stages.training",
+    "what_if": "trainroute.stages.trying",
 }
 
 __all__ = [
@@ -72,9 +73,4 @@ __all__ = [
     "what_if",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a stage when one of its names is asked for."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = imported_when_asked(__name__, _HOMES)

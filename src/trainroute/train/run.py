@@ -25,8 +25,9 @@ from trainroute.records.results import FamilyResult
 from trainroute.records.selectors import EVERYTHING, Selector
 from trainroute.records.vocabulary import Stage
 from trainroute.train.artifact import DISK_FULL, MANIFEST, unwritable
-from trainroute.train.ledger import Ledger, seconds_taken
-from trainroute.train.lock import OutputLock, require_unused
+from trainroute.train.earlier import GLOBALS, LEDGER
+from trainroute.train.ledger import Ledger
+from trainroute.train.lock import OutputLock
 from trainroute.train.outcome import TrainingOutcome, build_report, left_over_models, nothing_reason, write_report
 from trainroute.train.resume import MODELS, ToDo, left_to_do
 from trainroute.train.selection import Selection, check_against_panel, select
@@ -39,8 +40,6 @@ from trainroute.train.workers import stage_workers
 
 _LOG = logging.getLogger("trainroute")
 _MOST_LINES = 20
-GLOBALS = "globals"
-LEDGER = "training_ledger.sqlite"
 
 
 def train_plan(
@@ -145,22 +144,6 @@ def train_plan(
     if stop.interrupted:
         raise KeyboardInterrupt
     return outcome
-
-
-def mean_seconds(output_dir: Path) -> dict[tuple[str, str], float]:
-    """Return what each job × family took on average in earlier runs of an output directory; see `seconds_taken`."""
-    return seconds_taken(output_dir / GLOBALS / LEDGER)
-
-
-def require_free(output_dir: Path) -> None:
-    """Check, before long work, that nobody trains into an output directory.
-
-    Raises
-    ------
-    OutputInUseError
-        If somebody does.
-    """
-    require_unused(output_dir / GLOBALS / LEDGER, output_dir)
 
 
 def train_nothing(plan: TrainingPlan, selection: Selection, *, output_dir: Path, alone: bool = True) -> TrainingOutcome:
