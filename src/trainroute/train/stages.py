@@ -3,13 +3,14 @@
 1. Each stage has workers of its own, so no CPU worker ever imports a GPU library. In the GPU stage the families of one
    library run first, then those of the other, each in processes of their own.
 2. Items run by the priority of their job, within a priority the longest first, ties in the order of the plan.
-3. What happens is written to the ledger as it happens: pending → running → done or failed.
+3. What happens is written to the ledger as it happens, what happens at once in one transaction: pending → running →
+   done or failed.
 4. A failed item runs again while its family has attempts left and the failure is one that another attempt may mend.
 5. A full disk ends the run at once; Ctrl-C, or a failure that is to stop the run, when what runs has ended.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -131,14 +132,18 @@ def _run_stage(own: Sequence[FamilyResult], executor: Executor, run: StageRun, s
     for item in _items(own, run):
         executor.submit(item)
     gpu_unused = False
-    for event in executor.events(run.stop.requested):
-        pair = event.item.task.job.job_id, event.item.task.family
-        results[pair] = _after(event, results[pair], run)
-        run.ledger.record([results[pair]])
+    for events in executor.events(run.stop.requested):
+        changed = {}
+        for event in events:
+            pair = _pair_of_item(event.item)
+            changed[pair] = results[pair] = _after(event, results[pair], run)
+        ended = [event for event in events if isinstance(event, Finished)]
+        _record(changed.values(), ended, run)
         run.beat()
-        if results[pair].state is FamilyState.PENDING:
-            executor.submit(replace(event.item, attempt=event.item.attempt + 1))
-        elif isinstance(event, Finished):
+        for event in ended:
+            if results[_pair_of_item(event.item)].state is FamilyState.PENDING:
+                executor.submit(replace(event.item, attempt=event.item.attempt + 1))
+                continue
             step.advance()
             if event.reply.gpu_unused and not gpu_unused:
                 gpu_unused = True
@@ -146,6 +151,22 @@ def _run_stage(own: Sequence[FamilyResult], executor: Executor, run: StageRun, s
     not_run = [_not_run(result, run.stop) for result in results.values() if result.state is FamilyState.PENDING]
     run.ledger.record(not_run)
     return results | {pair_of(result): result for result in not_run}
+
+
+def _record(changed: Iterable[FamilyResult], ended: Sequence[Finished], run: StageRun) -> None:
+    """Write what has changed in one transaction; if a model found no space, the ledger may find none either."""
+    failures = [event.reply.failure for event in ended if event.reply.failure is not None]
+    full = next((failure.reason for failure in failures if failure.kind is FailureKind.DISK_FULL), None)
+    if full is None:
+        run.ledger.record(changed)
+        return
+    with suppress(TrainingError):
+        run.ledger.record(changed)
+    raise DiskFullError(full)
+
+
+def _pair_of_item(item: WorkItem) -> Pair:
+    return item.task.job.job_id, item.task.family
 
 
 def _not_run(result: FamilyResult, stop: Stop) -> FamilyResult:
@@ -194,9 +215,7 @@ def _after_failure(item: WorkItem, failure: Failure, result: FamilyResult, run: 
     settings = run.settings[item.task.family]
     failed = structs.replace(result, state=FamilyState.FAILED, reason=failure.reason, failure=failure.kind)
     if failure.kind is FailureKind.DISK_FULL:
-        with suppress(TrainingError):
-            run.ledger.record([failed])
-        raise DiskFullError(failure.reason)
+        return failed
     pair = f"{result.job_id} × {result.family}"
     if failure.kind in settings.retry_on and item.attempt < settings.attempts:
         _LOG.info("%s: attempt %d failed: %s", pair, item.attempt, failure.reason)

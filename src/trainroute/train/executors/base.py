@@ -1,7 +1,7 @@
 """What every executor does: take work items, run them somewhere, say when each starts and how it ends."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -51,8 +51,8 @@ class Executor(ABC):
         """Add an item; also allowed while `events` is read."""
 
     @abstractmethod
-    def events(self, stopping: Callable[[], bool]) -> Iterator[Event]:
-        """Yield what happens, until nothing is left to run.
+    def events(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Event]]:
+        """Yield what has happened since the last time, in its order, until nothing is left to run.
 
         Asked often, ``stopping`` says that no further item may start.
         """

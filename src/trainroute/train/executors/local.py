@@ -65,14 +65,17 @@ class LocalExecutor(Executor):
         """Add an item."""
         heapq.heappush(self._waiting, (item.order, next(self._counter), item))
 
-    def events(self, stopping: Callable[[], bool]) -> Iterator[Event]:
-        """Yield what happens until nothing is left to run."""
+    def events(self, stopping: Callable[[], bool]) -> Iterator[Sequence[Event]]:
+        """Yield what has happened since the last time, in its order, until nothing is left to run."""
         while self._waiting or self._busy():
-            yield from self._start_what_fits(stopping)
-            yield from self._take_answer(stopping)
+            if started := self._start_what_fits(stopping):
+                yield started
+            if answered := self._take_answers(stopping):
+                yield answered
             if time.monotonic() - self._looked >= _LOOK_EVERY_SECONDS:
-                yield from self._stop_what_exceeds()
                 self._looked = time.monotonic()
+                if stopped := self._stop_what_exceeds():
+                    yield stopped
 
     def close(self) -> None:
         """Kill all workers."""
@@ -128,35 +131,47 @@ class LocalExecutor(Executor):
         self._places[place] = worker
         return worker
 
-    def _take_answer(self, stopping: Callable[[], bool]) -> Iterator[Event]:
-        """Take an answer; after a success the worker has its next item before anybody is told, and never waits."""
-        try:
-            answer = self._answers.get(timeout=_LOOK_EVERY_SECONDS)
-        except queue.Empty:
-            return
-        if answer.worker not in self._places.values():
-            return
-        if answer.line is None:
-            yield from self._remove(answer.worker)
-            return
-        finished = Finished(*answer.worker.finish(answer.line))
-        started = self._start_what_fits(stopping) if finished.reply.done is not None else []
-        yield finished
-        yield from started
+    def _take_answers(self, stopping: Callable[[], bool]) -> list[Event]:
+        """Take all answers that are there, after a short wait for the first one.
 
-    def _stop_what_exceeds(self) -> Iterator[Event]:
+        After a success the worker has its next item before anybody is told, and never waits. After a failure nothing
+        starts until those who are told have said whether the run goes on.
+        """
+        happened: list[Event] = []
+        all_done = True
+        for answer in self._answered():
+            if answer.worker not in self._places.values():
+                continue
+            ended = self._removed(answer.worker) if answer.line is None else [answer.worker.finish(answer.line)]
+            happened += ended
+            all_done = all_done and all(each.reply.done is not None for each in ended)
+            if all_done:
+                happened += self._start_what_fits(stopping)
+        return happened
+
+    def _answered(self) -> list[Answer]:
+        try:
+            answers = [self._answers.get(timeout=_LOOK_EVERY_SECONDS)]
+        except queue.Empty:
+            return []
+        while not self._answers.empty():
+            answers.append(self._answers.get())
+        return answers
+
+    def _stop_what_exceeds(self) -> list[Event]:
+        stopped: list[Event] = []
         for worker in self._busy():
             failure = worker.overdue()
             if failure is not None and worker.item is not None:
-                item = worker.item
                 self._vacate(worker)
-                yield Finished(item, worker.stop(failure))
+                stopped.append(Finished(worker.item, worker.stop(failure)))
+        return stopped
 
-    def _remove(self, worker: WorkerProcess) -> Iterator[Event]:
+    def _removed(self, worker: WorkerProcess) -> list[Finished]:
+        """Take a worker away that has died; return the end of what it ran."""
         self._vacate(worker)
         item, reply = worker.item, worker.stop()
-        if item is not None:
-            yield Finished(item, reply)
+        return [] if item is None else [Finished(item, reply)]
 
     def _vacate(self, worker: WorkerProcess) -> None:
         for place, known in self._places.items():

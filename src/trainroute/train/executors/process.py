@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainroute.records.results import FailureKind
-from trainroute.train.executors.base import WorkItem
+from trainroute.train.executors.base import Finished, WorkItem
 from trainroute.train.memory import own_bytes
 from trainroute.train.messages import Failure, Reply, WorkerSetup, decode_reply, encode_line
 
@@ -84,12 +84,12 @@ class WorkerProcess:
             os.truncate(self._log, 0)
         self._write(encode_line(item.task))
 
-    def finish(self, line: bytes) -> tuple[WorkItem, Reply]:
-        """Return the item that a line answers; the worker is idle from then on."""
+    def finish(self, line: bytes) -> Finished:
+        """Return the end of the item that a line answers; the worker is idle from then on."""
         item, self.item = self.item, None
         if item is None:
             raise ValueError("a worker answered without a task")
-        return item, decode_reply(line)
+        return Finished(item, decode_reply(line))
 
     def own_bytes(self) -> int:
         """Return the memory that the worker holds now; 0 where the system does not tell."""
