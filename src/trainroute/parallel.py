@@ -6,8 +6,9 @@ the pieces: whoever adds them up does so in one order.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 Piece = TypeVar("Piece")
@@ -26,3 +27,15 @@ def in_threads(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> list
     """
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="trainroute") as pool:
         return list(pool.map(work, pieces))
+
+
+@contextmanager
+def beside(work: Callable[[], object]) -> Iterator[None]:
+    """Do the work in a thread of its own while the block runs; at its end the work is done, or its error raises.
+
+    The work is done too where the block raises; then that error goes on.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="trainroute") as pool:
+        doing = pool.submit(work)
+        yield
+        doing.result()

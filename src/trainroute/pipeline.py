@@ -24,10 +24,9 @@ from trainroute.panel import load_panel
 from trainroute.plan import DEFAULT_OUTPUT, find_training_plan_dir
 from trainroute.progress import Progress, SilentProgress
 from trainroute.provenance import utc_now
-from trainroute.records.candidates_io import read_candidates, write_candidates
+from trainroute.records.candidates_io import read_candidates
 from trainroute.records.selectors import Selector
 from trainroute.stages import (
-    METRICS,
     ConfigLike,
     RunResult,
     as_config,
@@ -182,7 +181,6 @@ def route(
     settings, output_dir = as_config(config), Path(output_dir)
     asked = families_asked_for(families, model_types, settings)
     table = read_candidates(Path(candidates))
-    write_candidates(table, output_dir / METRICS, table_format=settings.routing.dump_candidates_as)
     routing, plan = plan_candidates(
         table,
         settings,
@@ -190,6 +188,7 @@ def route(
         families=asked,
         feature_sets=read_feature_sets(output_dir),
         budget=budget_of(output_dir, max_jobs, max_cost, cost_from_ledger=cost_from_ledger),
+        copy_candidates=True,
     )
     return RunResult(output_dir=output_dir, plan=plan, routing=routing)
 

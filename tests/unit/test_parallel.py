@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from trainroute.parallel import available_cores, in_threads
+from trainroute.parallel import available_cores, beside, in_threads
 
 
 def test_results_come_in_the_order_of_the_pieces_whoever_is_done_first() -> None:
@@ -39,3 +39,32 @@ def test_only_the_cores_that_the_process_may_use_are_counted() -> None:
         assert available_cores() == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_work_beside_a_block_runs_with_it_and_is_done_after_it() -> None:
+    block_runs, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        assert block_runs.wait(30)
+        done.set()
+
+    with beside(work):
+        block_runs.set()
+    assert done.is_set()
+
+
+def test_an_error_of_work_beside_a_block_travels_at_its_end() -> None:
+    def work() -> None:
+        raise ValueError("beside")
+
+    reached = []
+    with pytest.raises(ValueError, match="beside"), beside(work):
+        reached.append("the end of the block")
+    assert reached
+
+
+def test_an_error_of_the_block_waits_for_the_work() -> None:
+    done = threading.Event()
+    with pytest.raises(KeyError, match="block"), beside(done.set):
+        raise KeyError("block")
+    assert done.is_set()

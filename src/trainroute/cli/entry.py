@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 some or all jobs failed, or problems found; 2 usage, bad i
 """
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from trainroute.logs import configure_logging
 from trainroute.text import printable
 
 INTERRUPTED = 128 + signal.SIGINT
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000  # a command makes many objects and few cycles
 
 _UNUSABLE_PATH = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 
@@ -26,13 +28,13 @@ _UNUSABLE_PATH = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADir
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program; ``arguments`` default to the command line."""
     tokens = sys.argv[1:] if arguments is None else list(arguments)
-    signal.signal(signal.SIGTERM, _terminate)
+    _prepare_process()
     sys.exit(run_app(build_app(), tokens))
 
 
 def compatibility_main(module: str) -> None:
     """Run an entry point of ``TRAINING`` as ``python -m <module>`` would."""
-    signal.signal(signal.SIGTERM, _terminate)
+    _prepare_process()
     sys.exit(run_app(build_compatibility_app(), [module, *sys.argv[1:]]))
 
 
@@ -60,6 +62,11 @@ def run_app(app: App, tokens: Sequence[str]) -> int:
         _say("interrupted")
         return INTERRUPTED
     return result if isinstance(result, int) else 0
+
+
+def _prepare_process() -> None:
+    signal.signal(signal.SIGTERM, _terminate)
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
 def _mute_stdout() -> None:

@@ -7,8 +7,9 @@
 4. The table becomes typed jobs (`_typed`), and their hash the plan's identity.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -84,8 +85,7 @@ def build_training_plan(
     table = table.with_columns(job_ids(table["target"], table["symbol"]), cs_job_id=_link(table))
     kept, report = (table, None) if budget is None or not budget.limits else kept_within(table, budget)
     jobs = _typed(kept.sort(["priority", "job_id"], descending=[True, False]))
-    used = {job.metadata.feature_set_id for job in jobs}
-    sets = {name: feature_sets[name] for name in sorted(feature_sets) if name in used}
+    sets = {name: feature_sets[name] for name in kept["feature_set_id"].unique().drop_nulls().sort()}
     plan_id = training_plan_id(
         jobs=jobs_part(job_lines(jobs)),
         feature_sets=[canonical_json(sets)],
@@ -110,7 +110,7 @@ def build_training_plan(
         plan_id=plan_id,
         data_symbols=None if data_symbols is None else tuple(data_symbols),
     )
-    summary = _summary(jobs, routing, _pairs_without_pool(table, routing), report)
+    summary = _summary(kept, routing, _pairs_without_pool(table, routing), report)
     return TrainingPlan(metadata=metadata, feature_sets=sets, jobs=jobs, summary=summary)
 
 
@@ -135,7 +135,7 @@ def _typed(table: pl.DataFrame) -> tuple[TrainingJob, ...]:
         json_text(own).str.slice(1),
     )
     decoder = msgspec.json.Decoder(list[TrainingJob])
-    return tuple(job for text in encoded(table, line) for job in decoder.decode(b"[%b]" % text))
+    return tuple(chain.from_iterable(decoder.decode(b"[%b]" % text) for text in encoded(table, line)))
 
 
 def _pairs_without_pool(table: pl.DataFrame, routing: RoutingPlan) -> int:
@@ -144,20 +144,23 @@ def _pairs_without_pool(table: pl.DataFrame, routing: RoutingPlan) -> int:
 
 
 def _summary(
-    jobs: Sequence[TrainingJob], routing: RoutingPlan, pairs_without_pool: int, budget: BudgetReport | None
+    jobs: pl.DataFrame, routing: RoutingPlan, pairs_without_pool: int, budget: BudgetReport | None
 ) -> TrainingPlanSummary:
-    routes, types = Counter(job.route for job in jobs), Counter(job.training_type for job in jobs)
-    priorities = Counter(job.priority for job in jobs)
+    routes, types, priorities = (_counts(jobs, name) for name in ("route", "training_type", "priority"))
     causes = routing.pairs.group_by("blocked_by").len().drop_nulls().sort("blocked_by").iter_rows()
     return TrainingPlanSummary(
-        by_route={route.value: routes[route] for route in RouteState if route is not RouteState.ROUTE_BLOCKED},
-        by_type={kind.value: types[kind] for kind in TrainingType},
+        by_route={r.value: routes.get(r.value, 0) for r in RouteState if r is not RouteState.ROUTE_BLOCKED},
+        by_type={kind.value: types.get(kind.value, 0) for kind in TrainingType},
         by_priority={str(priority): priorities[priority] for priority in sorted(priorities, reverse=True)},
-        total_cs_jobs=types[TrainingType.CROSS_SECTIONAL],
-        total_symbol_jobs=types[TrainingType.SYMBOL_SPECIFIC],
+        total_cs_jobs=types.get(TrainingType.CROSS_SECTIONAL.value, 0),
+        total_symbol_jobs=types.get(TrainingType.SYMBOL_SPECIFIC.value, 0),
         total_blocked=routing.route_counts()[RouteState.ROUTE_BLOCKED],
         blocked_reasons={cause: int(count) for cause, count in causes},
         total_pairs=routing.pairs.height,
         pairs_without_pool=pairs_without_pool,
         budget=budget,
     )
+
+
+def _counts(table: pl.DataFrame, column: str) -> dict[Any, int]:
+    return {value: int(count) for value, count in table.group_by(column).len().iter_rows()}

@@ -23,7 +23,12 @@ def decisions_text(pooled: pl.DataFrame, pairs: pl.DataFrame) -> Iterator[bytes]
     pairs : polars.DataFrame
         One row per (target, symbol), sorted; every target is one of ``pooled``.
     """
-    return collected([_served(*run) if run[1].height else _alone(run[0]) for run in _runs(pooled, pairs)])
+    opening = pl.concat_str(
+        json_string("target"), pl.lit(':{"cross_sectional":'), json_text(set(pooled.columns) - {"target"})
+    )
+    decision = pl.concat_str(json_string("symbol"), pl.lit(":"), json_text(set(pairs.columns) - {"target", "symbol"}))
+    runs = _runs(pooled, pairs)
+    return collected([_served(*run, opening, decision) if run[1].height else _alone(run[0], opening) for run in runs])
 
 
 def _runs(pooled: pl.DataFrame, pairs: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
@@ -40,30 +45,27 @@ def _runs(pooled: pl.DataFrame, pairs: pl.DataFrame) -> Iterator[tuple[pl.DataFr
         yield pooled.slice(first), pairs.slice(start, length)
 
 
-def _served(pooled: pl.DataFrame, pairs: pl.DataFrame) -> pl.LazyFrame:
-    """Return the text of targets that have pairs, as a single binary value."""
+def _served(pooled: pl.DataFrame, pairs: pl.DataFrame, opening: pl.Expr, decision: pl.Expr) -> pl.LazyFrame:
+    """Return the text of targets that have pairs, as a single binary value.
+
+    ``opening`` is the text of a target up to its pairs, ``decision`` that of a pair with its symbol.
+    """
     rows = pairs.lazy().with_row_index("row")
     begins = pl.col("target").ne_missing(pl.col("target").shift())
     between = pl.when(pl.col("row") > 0).then(pl.lit("\n}},\n")).otherwise(pl.lit(""))
-    heads = pooled.lazy().select("target", head=pl.concat_str(_opening(pooled), pl.lit(',\n"symbols":{\n')))
+    heads = pooled.lazy().select("target", head=pl.concat_str(opening, pl.lit(',\n"symbols":{\n')))
     firsts = (
         rows.select("row", "target")
         .filter(begins)
         .join(heads, on="target", how="left")
         .select("row", head=pl.concat_str(between, "head"))
     )
-    decision = json_text(name for name in pairs.columns if name not in {"target", "symbol"})
     end = pl.when(pl.col("row") == pairs.height - 1).then(pl.lit("\n}}")).otherwise(pl.lit(""))
-    line = pl.concat_str(pl.col("head").fill_null(",\n"), json_string("symbol"), pl.lit(":"), decision, end)
+    line = pl.concat_str(pl.col("head").fill_null(",\n"), decision, end)
     return rows.join(firsts, on="row", how="left", maintain_order="left").select(line.str.join("").cast(pl.Binary))
 
 
-def _alone(pooled: pl.DataFrame) -> pl.LazyFrame:
+def _alone(pooled: pl.DataFrame, opening: pl.Expr) -> pl.LazyFrame:
     """Return the text of targets without any pair, as a single binary value."""
-    member = pl.concat_str(_opening(pooled), pl.lit(',\n"symbols":{}}'))
+    member = pl.concat_str(opening, pl.lit(',\n"symbols":{}}'))
     return pooled.lazy().select(member.str.join(",\n").cast(pl.Binary))
-
-
-def _opening(pooled: pl.DataFrame) -> pl.Expr:
-    own = json_text(name for name in pooled.columns if name != "target")
-    return pl.concat_str(json_string("target"), pl.lit(':{"cross_sectional":'), own)

@@ -14,7 +14,7 @@ BLOCK_STYLE_LIMIT = 2000
 """Entries up to which a file is written in block style."""
 
 _LONGEST_KEY = 200
-_SUSPECTS = (b"e-", b"\x7f", b"\xc2", b"\xe2\x80", b"\xef")
+_SUSPECTS = (b"e-", b"\x7f", b"\xc2", b"\x80", b"\xef")
 _REFUSED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<number>-?[0-9]+e-[0-9]+)')
 

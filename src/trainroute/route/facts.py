@@ -46,16 +46,17 @@ def facts_of(candidates: Candidates, config: RoutingConfig) -> Facts:
     pairs = frame.filter(pl.col("mode") == Mode.SYMBOL).drop("task_type")
     return Facts(
         pooled=pooled.sort("target"),
-        pairs=with_target(pairs, pooled).sort("target", "symbol"),
+        pairs=with_target(pairs, pooled),
         provided=candidates.provided,
     )
 
 
 def with_target(pairs: pl.DataFrame, pooled: pl.DataFrame) -> pl.DataFrame:
-    """Add to each pair what the rules need of its target: task and leakage."""
-    return pairs.join(
-        pooled.select("target", "task_type", target_leakage="leakage_status"), on="target", how="left"
-    ).with_columns(measured=pl.lit(value=True))
+    """Add to each pair what the rules need of its target, task and leakage; the order stays."""
+    of_target = pooled.select("target", "task_type", target_leakage="leakage_status")
+    return pairs.join(of_target, on="target", how="left", maintain_order="left").with_columns(
+        measured=pl.lit(value=True)
+    )
 
 
 def _completed(frame: pl.DataFrame, provided: frozenset[str], config: RoutingConfig) -> pl.DataFrame:

@@ -9,8 +9,8 @@ reasons, the margins and the explanation of a single pair all come from the same
 A check on a column that the table does not have is skipped, and the side is at most WEAK_BUT_OK.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import polars as pl
 
@@ -20,6 +20,11 @@ from trainroute.records.vocabulary import LeakageStatus, Mode, Task
 from trainroute.route.checks import Cause, Check, Level, at_task, number, word
 from trainroute.route.facts import FAMILIES_COLUMN
 from trainroute.route.hysteresis import eased
+
+_RULES_KEPT = 512
+
+_kept = lru_cache(_RULES_KEPT)
+"""Explaining a pair tries dozens of settings that differ in one key: the rules of the other keys are made once."""
 
 _KEY_OF_SIDE = {Mode.CROSS_SECTIONAL: "cross_sectional", Mode.SYMBOL: "symbol"}
 
@@ -47,18 +52,9 @@ def _gates(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[
     pooled, name = side is Mode.CROSS_SECTIONAL, _KEY_OF_SIDE[side]
     rows = config.min_sample_size.cross_sectional if pooled else config.min_sample_size.symbol
     windows = config.min_effective_size.cross_sectional if pooled else config.min_effective_size.symbol
-    column = score_column(config, provided)
     return [
-        word(
-            Level.GATE,
-            Cause.NOT_MEASURED,
-            "row",
-            pl.when("measured").then(pl.lit("there")),
-            "there",
-            passes=pl.col("measured"),
-            failure=f"the candidates hold no {side.value} row",
-        ),
-        *_leakage_gates(side, config),
+        _measured(side),
+        *_leakage_gates(side, on=config.block_on_leakage),
         _minimum("sample_size", rows, Cause.TOO_FEW_ROWS, "rows", f"min_sample_size.{name}", provided),
         _minimum("n_eff", windows, Cause.EFFECTIVE_SIZE, "independent windows", f"min_effective_size.{name}", provided),
         _events(config.min_minority_events, provided),
@@ -70,26 +66,43 @@ def _gates(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[
             "require_min_successful_families",
             provided,
         ),
-        word(
-            Level.GATE,
-            Cause.NO_SCORE,
-            "score",
-            pl.col(column).cast(pl.String),
-            "measured",
-            passes=pl.col(column).is_not_null(),
-            failure=f"no {column}",
-        ),
+        _scored(score_column(config, provided)),
     ]
 
 
-def _leakage_gates(side: Mode, config: RoutingConfig) -> list[Check]:
-    if not config.block_on_leakage:
-        return []
-    columns = {"leakage_status": ("leakage", Cause.LEAKAGE)}
-    if side is Mode.SYMBOL:
+@_kept
+def _measured(side: Mode) -> Check:
+    return word(
+        Level.GATE,
+        Cause.NOT_MEASURED,
+        "row",
+        pl.when("measured").then(pl.lit("there")),
+        "there",
+        passes=pl.col("measured"),
+        failure=f"the candidates hold no {side.value} row",
+    )
+
+
+@_kept
+def _scored(column: str) -> Check:
+    return word(
+        Level.GATE,
+        Cause.NO_SCORE,
+        "score",
+        pl.col(column).cast(pl.String),
+        "measured",
+        passes=pl.col(column).is_not_null(),
+        failure=f"no {column}",
+    )
+
+
+@_kept
+def _leakage_gates(side: Mode, *, on: bool) -> tuple[Check, ...]:
+    columns = {"leakage_status": ("leakage", Cause.LEAKAGE)} if on else {}
+    if on and side is Mode.SYMBOL:
         columns["target_leakage"] = ("leakage of the target", Cause.TARGET_LEAKAGE)
     blocked = LeakageStatus.BLOCKED
-    return [
+    return tuple(
         word(
             Level.GATE,
             cause,
@@ -101,7 +114,7 @@ def _leakage_gates(side: Mode, config: RoutingConfig) -> list[Check]:
             key="routing.block_on_leakage",
         )
         for name, (label, cause) in columns.items()
-    ]
+    )
 
 
 def _levels(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
@@ -116,7 +129,7 @@ def _levels(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list
         _score(strong, column, scores.strong_score, "strong_score", f"{name}.strong_score"),
         _stability(strong, allowed, allowlist),
         _clean(),
-        _interval(config, provided),
+        _interval(config.evidence.require_ci_above, known="score_ci_low" in provided),
         _p_skill(strong, skill.strong, "strong_p_skill", "strong", provided),
         _complete(not_provided(config, provided)),
         _score(weak, column, scores.min_score, "min_score", f"{name}.min_score"),
@@ -129,6 +142,7 @@ def _levels(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list
     ]
 
 
+@_kept
 def _minimum(column: str, least: int, cause: Cause, label: str, key: str, provided: frozenset[str]) -> Check:
     source = FAMILIES_COLUMN if column == "successful_families" else column
     return number(
@@ -144,6 +158,7 @@ def _minimum(column: str, least: int, cause: Cause, label: str, key: str, provid
     )
 
 
+@_kept
 def _events(least: int, provided: frozenset[str]) -> Check:
     regression = (pl.col("task_type") == Task.REGRESSION).fill_null(value=False)
     value = pl.when(~regression).then("minority_events")
@@ -162,11 +177,13 @@ def _events(least: int, provided: frozenset[str]) -> Check:
     return replace(check, passes=check.passes | regression)
 
 
+@_kept
 def _score(level: Level, column: str, threshold: Threshold, margin: str, key: str) -> Check:
     value, least = pl.col(column), at_task(threshold)
     return number(level, Cause.SCORE, "score", value, least, key=f"routing.{key}", margin=margin)
 
 
+@_kept
 def _p_skill(level: Level, least: float, margin: str, key: str, provided: frozenset[str]) -> Check:
     return number(
         level,
@@ -181,22 +198,24 @@ def _p_skill(level: Level, least: float, margin: str, key: str, provided: frozen
     )
 
 
-def _interval(config: RoutingConfig, provided: frozenset[str]) -> Check:
+@_kept
+def _interval(above: Threshold, *, known: bool) -> Check:
     check = number(
         Level.STRONG,
         Cause.INTERVAL,
         "lower end of the interval",
         pl.col("score_ci_low"),
-        at_task(config.evidence.require_ci_above),
+        at_task(above),
         key="routing.evidence.require_ci_above",
         margin="strong_ci_low",
-        source="score_ci_low" in provided,
+        source=known,
         strictly=True,
     )
     return replace(check, failure=pl.when(check.value.is_null()).then(pl.lit("no interval")).otherwise(check.failure))
 
 
-def _stability(level: Level, allowed: Sequence[str], key: str) -> Check:
+@_kept
+def _stability(level: Level, allowed: tuple[str, ...], key: str) -> Check:
     value = pl.col("stability")
     return word(
         level,
@@ -204,12 +223,13 @@ def _stability(level: Level, allowed: Sequence[str], key: str) -> Check:
         "stability",
         value,
         "one of " + (", ".join(allowed) or "none"),
-        passes=value.is_in(list(allowed)),
+        passes=value.is_in(allowed),
         failure=pl.concat_str(pl.lit("stability "), value, pl.lit(" is not allowed")),
         key=f"routing.{key}",
     )
 
 
+@_kept
 def _clean() -> Check:
     # With block_on_leakage off, BLOCKED gets here and is no better than SUSPECT.
     value = pl.col("leakage_status")
@@ -224,7 +244,8 @@ def _clean() -> Check:
     )
 
 
-def _complete(missing: Sequence[str]) -> Check:
+@_kept
+def _complete(missing: tuple[str, ...]) -> Check:
     return word(
         Level.STRONG,
         Cause.INCOMPLETE,
@@ -236,6 +257,7 @@ def _complete(missing: Sequence[str]) -> Check:
     )
 
 
+@_kept
 def _lane(*, on: bool) -> Check:
     return word(
         Level.EXPERIMENTAL,

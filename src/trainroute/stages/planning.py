@@ -1,6 +1,8 @@
 """Candidates to decisions, decisions to jobs."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -10,11 +12,12 @@ from trainroute.errors import UsageError
 from trainroute.families import FamilySelection, select_families
 from trainroute.logs import LOGGER
 from trainroute.panel import data_fingerprint
+from trainroute.parallel import beside
 from trainroute.plan import Budget, build_training_plan, write_training_plan
 from trainroute.provenance import git_commit, utc_now
 from trainroute.provenance import run_id as new_run_id
 from trainroute.records.candidates import Candidates
-from trainroute.records.candidates_io import validate_candidates
+from trainroute.records.candidates_io import validate_candidates, write_candidates
 from trainroute.records.measured_data import write_measured_data
 from trainroute.records.pins import unmatched_pins
 from trainroute.records.plan import NO_POOL, FeatureSet, TrainingPlan
@@ -96,15 +99,30 @@ class TrainingRouter:
         BrokenPlanError
             If hysteresis is on and the plan in ``output_dir`` cannot be trusted.
         """
+        plan = self.route_after(routing_candidates, output_dir, git_commit, cut_from=cut_from)
+        self.write(plan, output_dir)
+        return plan
+
+    def route_after(
+        self,
+        routing_candidates: Candidates | pl.DataFrame,
+        output_dir: Path | str,
+        git_commit: str | None = None,
+        *,
+        cut_from: Candidates | None = None,
+    ) -> RoutingPlan:
+        """Decide as `generate_routing_plan`, after the plan that lies in ``output_dir``, and write nothing."""
         there = routing_plan_file(Path(output_dir))
         on = self.config.routing.hysteresis.on and there.is_file()
         previous = read_routing_plan(there) if on else None
         plan = self.route(routing_candidates, git_commit=git_commit, previous=previous, cut_from=cut_from)
         for name in unmatched_pins(plan.routing.pins, plan.pairs):
             LOGGER.warning("routing.pins: %s means no (target, symbol) of the candidates", name)
-        path = write_routing_plan(plan, Path(output_dir))
-        LOGGER.info("Training routing plan generated: %s", path)
         return plan
+
+    def write(self, plan: RoutingPlan, output_dir: Path | str) -> None:
+        """Write ``routing_plan.{json,yaml,md}`` into ``output_dir``."""
+        LOGGER.info("Training routing plan generated: %s", write_routing_plan(plan, Path(output_dir)))
 
 
 class TrainingPlanGenerator:
@@ -150,8 +168,28 @@ class TrainingPlanGenerator:
         git_commit: str | None = None,
     ) -> TrainingPlan:
         """Plan, and write every file of the plan into ``output_dir`` (usually ``globals/training_plan``)."""
+        plan = self.plan(
+            data_fingerprint=data_fingerprint,
+            data_symbols=data_symbols,
+            routing_plan_path=routing_plan_path,
+            run_id=run_id,
+            git_commit=git_commit,
+        )
+        self.write(plan, output_dir)
+        return plan
+
+    def plan(
+        self,
+        *,
+        data_fingerprint: str | None = None,
+        data_symbols: Sequence[str] | None = None,
+        routing_plan_path: Path | str | None = None,
+        run_id: str | None = None,
+        git_commit: str | None = None,
+    ) -> TrainingPlan:
+        """Plan as `generate_training_plan`, and write nothing."""
         generated_at = utc_now()
-        plan = build_training_plan(
+        return build_training_plan(
             self.routing_plan,
             self.config,
             families=self.model_families,
@@ -164,6 +202,9 @@ class TrainingPlanGenerator:
             routing_plan_path="" if routing_plan_path is None else str(routing_plan_path),
             budget=self.budget,
         )
+
+    def write(self, plan: TrainingPlan, output_dir: Path | str) -> None:
+        """Write every file of the plan into ``output_dir``."""
         path = write_training_plan(plan, Path(output_dir), formats=self.config.routing.dump_plan_as)
         LOGGER.info("Training plan generated: %s (%d jobs)", path, len(plan.jobs))
         if plan.summary.budget is not None:
@@ -171,7 +212,6 @@ class TrainingPlanGenerator:
         unserved = plan.summary.pairs_without_pool
         if unserved:
             LOGGER.warning("%d pairs are routed to %s, so no model serves them", unserved, NO_POOL)
-        return plan
 
 
 def plan_candidates(
@@ -183,8 +223,11 @@ def plan_candidates(
     feature_sets: Mapping[str, FeatureSet],
     data_dir: Path | None = None,
     budget: Budget | None = None,
+    copy_candidates: bool = False,
 ) -> tuple[RoutingPlan, TrainingPlan]:
     """Decide and plan, and write both plans into an output directory.
+
+    The next thing is worked out while the last one is written; nothing is written before what it follows from is there.
 
     Parameters
     ----------
@@ -196,9 +239,15 @@ def plan_candidates(
     data_dir : Path, optional
         The data that the candidates were measured on; the plan then notices when they change.
     budget : Budget, optional
+    copy_candidates : bool
+        Write the candidates into ``METRICS`` first.
     """
-    commit = git_commit()
-    routing = TrainingRouter(config).generate_routing_plan(candidates, output_dir / ROUTING_PLAN, git_commit=commit)
+    commit, router = git_commit(), TrainingRouter(config)
+    copying = partial(
+        write_candidates, candidates, output_dir / METRICS, table_format=config.routing.dump_candidates_as
+    )
+    with beside(copying) if copy_candidates else nullcontext():
+        routing = router.route_after(candidates, output_dir / ROUTING_PLAN, git_commit=commit)
     fingerprint = None
     if data_dir is not None:
         fingerprint = data_fingerprint(data_dir, routing.symbols)
@@ -209,10 +258,9 @@ def plan_candidates(
             symbols=routing.symbols,
         )
     generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets, budget=budget)
-    plan = generator.generate_training_plan(
-        output_dir / TRAINING_PLAN,
-        data_fingerprint=fingerprint,
-        routing_plan_path=ROUTING_PLAN / "routing_plan.json",
-        git_commit=commit,
-    )
+    with beside(partial(router.write, routing, output_dir / ROUTING_PLAN)):
+        plan = generator.plan(
+            data_fingerprint=fingerprint, routing_plan_path=ROUTING_PLAN / "routing_plan.json", git_commit=commit
+        )
+    generator.write(plan, output_dir / TRAINING_PLAN)
     return routing, plan

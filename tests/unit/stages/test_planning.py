@@ -24,7 +24,7 @@ from trainroute.records.candidates_io import (
 )
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan
-from trainroute.stages import TrainingRouter, plan_candidates
+from trainroute.stages import TrainingRouter, plan_candidates, planning
 
 SYMBOLS = ("A", "B")
 TARGETS = ("y_down_1d", "y_up_1d")
@@ -168,3 +168,25 @@ def test_a_part_of_a_table_planned_again_under_hysteresis_changes_nothing(tmp_pa
     other = planned(table, TARGETS[1])  # the plan that lies there says nothing of this target
     assert other.pairs["evidence"].struct.field("previous_state").to_list() == [None, None]
     assert planned(table, TARGETS[1]).plan_id == other.plan_id
+
+
+@pytest.mark.parametrize("broken", ["write_candidates", "write_routing_plan"])
+def test_nothing_is_written_that_follows_from_what_could_not_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(planning, broken, full)
+    with pytest.raises(OSError, match="no space left"):
+        plan_candidates(
+            _table(),
+            Config.model_validate({"routing": {}}),
+            output_dir=tmp_path,
+            families=select_families(["LightGBM"]),
+            feature_sets={},
+            copy_candidates=True,
+        )
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    copied = {"METRICS/routing_candidates.parquet", "METRICS/routing_candidates.json"}
+    assert written == (copied if broken == "write_routing_plan" else set())
