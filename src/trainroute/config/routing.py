@@ -48,7 +48,7 @@ class MinPSkill(Section):
     """The posterior probability of skill that each state needs."""
 
     strong: Fraction = 0.99
-    weak: Fraction = 0.85
+    weak: Fraction = 0.8
     experimental: Fraction = 0.80
 
     @model_validator(mode="after")
@@ -64,7 +64,7 @@ class EvidenceRules(Section):
     use_shrunk_score: bool = True
     min_p_skill: MinPSkill = MinPSkill()
     require_ci_above: Threshold = 0.5
-    cs_on_symbol_below: Fraction = 0.4
+    cs_on_symbol_below: Fraction = 0.5
     local_better_above: Fraction = 0.55
     cs_better_below: Fraction = 0.45
 

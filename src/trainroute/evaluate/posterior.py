@@ -1,7 +1,8 @@
 """From scores to probabilities: every score is shrunk over the symbols, or targets, that it was found among.
 
-1. Pooled and local scores are shrunk over the symbols of the target (`metrics.group_posterior`). The prior of
-   the pooled ones expects groups in which the model serves a part of the symbols and is worth nothing on the others.
+1. Pooled and local scores are shrunk over the symbols of the target (`metrics.group_posterior`). Symbols with skill
+   are expected to have much the same; that the pooled model serves a part of the symbols and is worth nothing on the
+   others is as likely as that it serves all.
 2. Expected skill grows by what the final model learns from rows that the models of the folds had not (`learning`).
 3. The difference between the sides is moved by what each is expected to grow, then shrunk by itself: its prior knows
    groups in which no member is at exactly nothing.
@@ -17,9 +18,12 @@ from trainroute.evaluate.statistics import Floats
 from trainroute.metrics import GroupPosterior, GroupPrior, group_posterior
 
 NO_SKILL = 0.5
-_SKILL = GroupPrior()
+_ALIKE = (4.0, 4.0, 2.0, 0.5, 0.1, 0.1)
+_SKILL = GroupPrior(spread_weights=_ALIKE)
 _POOLED_SKILL = GroupPrior(
-    null_shares=(0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 0.9, 0.97), null_share_weights=(1.5, 1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 1.0)
+    null_shares=(0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 0.9, 0.97),
+    null_share_weights=(1.5, 1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 1.0),
+    spread_weights=_ALIKE,
 )
 _DIFFERENCE = GroupPrior(two_effects=0.4)
 

@@ -25,9 +25,11 @@ class GroupPrior:
         Possible shares of members in a base without an effect, and their relative probabilities.
     base_shares : tuple of float
         Possible shares of members in a base with an effect, equally likely.
-    spreads, base_spreads : tuple of float
-        Possible deviations of the effects, in units of ``scale``, equally likely: beside a base without an effect, and
-        in both components where the base has one.
+    spreads, spread_weights : tuple of float
+        Possible deviations of the effects beside a base without an effect, in units of ``scale``, and their relative
+        probabilities.
+    base_spreads : tuple of float
+        Possible deviations in both components where the base has an effect, equally likely.
     mean_degrees : float
         A mean effect is ``scale`` times Student's t with so many degrees of freedom.
     least_own_share : float
@@ -40,13 +42,14 @@ class GroupPrior:
     null_share_weights: tuple[float, ...] = (8.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     base_shares: tuple[float, ...] = (0.3, 0.5, 0.7)
     spreads: tuple[float, ...] = (0.0, 0.3, 0.7, 1.5, 3.0, 5.0)
+    spread_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     base_spreads: tuple[float, ...] = (0.3, 0.7, 1.5)
     mean_degrees: float = 3.0
     least_own_share: float = 0.2
 
     def cells(self, scale: float) -> tuple[Cells, Cells]:
         """Every share with every spread, first beside a base without an effect, then beside one with an effect."""
-        weights = np.repeat(self.null_share_weights, len(self.spreads))
+        weights = np.outer(self.null_share_weights, self.spread_weights).ravel()
         share, spread = np.array(list(product(self.null_shares, self.spreads))).T
         some = 1 - self.all_null
         nothing = Cells(

@@ -62,7 +62,7 @@ def test_empty_file_means_all_defaults() -> None:
             "routing.stability_classification: drifting_tau_min 0.65 must not exceed stable_tau_min 0.6",
         ),
         ("routing: {evidence: {min_p_skill: {weak: 0.995}}}", "weak 0.995 must not exceed strong 0.99"),
-        ("routing: {evidence: {min_p_skill: {experimental: 0.96}}}", "experimental 0.96 must not exceed weak 0.85"),
+        ("routing: {evidence: {min_p_skill: {experimental: 0.96}}}", "experimental 0.96 must not exceed weak 0.8"),
         (
             "routing: {experimental: {min_score: 0.525}}",
             "routing: experimental.min_score 0.525 must not exceed cross_sectional.min_score 0.52",

@@ -43,7 +43,7 @@ def test_unknown_leakage_blocks_nothing_and_is_named(rows: Rows, decide: Decide)
 
 
 @pytest.mark.parametrize(
-    ("p", "cs_state"), [(0.0, "DISALLOWED"), (0.399999, "DISALLOWED"), (0.4, "STRONG"), (None, "STRONG")]
+    ("p", "cs_state"), [(0.0, "DISALLOWED"), (0.499999, "DISALLOWED"), (0.5, "STRONG"), (None, "STRONG")]
 )
 def test_a_symbol_leaves_the_pool_only_on_evidence(rows: Rows, decide: Decide, p: float | None, cs_state: str) -> None:
     decision = decide(rows(A={"p_cs_skill": p, "score_shrunk": 0.5})).symbol_decision("y", "A")
@@ -88,11 +88,11 @@ def test_margins_are_value_minus_threshold(rows: Rows, decide: Decide) -> None:
     assert margins.strong_score == -0.02
     assert margins.experimental_score == 0.04
     assert margins.strong_p_skill == -0.02
-    assert margins.min_p_skill == 0.12
+    assert margins.min_p_skill == 0.17
     assert margins.strong_ci_low is None
     assert margins.n_eff == 10.5
     assert margins.sample_size == 8000.0
-    assert margins.p_cs_skill == 0.5
+    assert margins.p_cs_skill == 0.4
     assert margins.local_better_above == -0.45
     assert margins.cs_better_below == -0.35
 
