@@ -8,9 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import settings
 
 from trainroute.cli.app import build_app
 from trainroute.cli.entry import run_app
+
+# How long an example takes says nothing where two workers and their models share the cores.
+settings.register_profile("trainroute", deadline=None)
+settings.load_profile("trainroute")
 
 
 @dataclass(frozen=True)

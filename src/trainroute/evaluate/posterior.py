@@ -1,8 +1,8 @@
 """From scores to probabilities: every score is shrunk over the symbols, or targets, that it was found among.
 
 1. Pooled and local scores are shrunk over the symbols of the target (`metrics.group_posterior`). Symbols with skill
-   are expected to have much the same; that the pooled model serves a part of the symbols and is worth nothing on the
-   others is as likely as that it serves all.
+   are expected to have much the same, local models to work on all symbols sooner than on some, and the pooled one to
+   work on some, without skill on the others, sooner than on all.
 2. Expected skill grows by what the final model learns from rows that the models of the folds had not (`learning`).
 3. The difference between the sides is moved by what each is expected to grow, then shrunk by itself: its prior knows
    groups in which no member is at exactly nothing.
