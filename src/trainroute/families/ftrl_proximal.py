@@ -15,7 +15,7 @@ McMahan et al., "Ad Click Prediction: a View from the Trenches", KDD 2013, algor
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
 from trainroute.families.shared.boosters import joined
+from trainroute.families.shared.linear_scores import LinearScores, load_scores
 from trainroute.families.shared.ranges import check_numbers
 from trainroute.families.shared.scaling import column_statistics, standardised
 from trainroute.records.vocabulary import Stage, Task
@@ -94,23 +95,13 @@ class FTRLModel(FittedModel):
 
     Attributes
     ----------
-    mean, scale : ndarray of shape (n_features,), float64
-        Statistics of the training rows.
-    weights : ndarray of shape (n_outputs, n_features + 1), float64
-        One output for regression and binary targets, one per class for multiclass; the intercept comes last.
-    label_mean, label_scale : float
-        What a regression label was standardised by; 0 and 1 for classes.
+    scores : LinearScores
+        One output for regression and binary targets, one per class for multiclass.
     task : Task
     """
 
-    def __init__(
-        self, *, mean: Array, scale: Array, weights: Array, label_mean: float, label_scale: float, task: Task
-    ) -> None:
-        self.mean = mean
-        self.scale = scale
-        self.weights = weights
-        self.label_mean = label_mean
-        self.label_scale = label_scale
+    def __init__(self, scores: LinearScores, task: Task) -> None:
+        self.scores = scores
         self.task = task
 
     @property
@@ -121,30 +112,20 @@ class FTRLModel(FittedModel):
     @property
     def details(self) -> Mapping[str, float | int | str]:
         """How many weights are not zero, intercepts left out."""
-        return {"weights_not_zero": int(np.count_nonzero(self.weights[:, :-1]))}
+        return {"weights_not_zero": int(np.count_nonzero(self.scores.weights[:, :-1]))}
 
     def predict(self, rows: Rows, *, threads: int = 1) -> Array:
         """Predict by the linear models; see `FittedModel.predict`."""
         del threads  # one product of a matrix and a vector
-        X = standardised(rows.features, self.mean, self.scale)
-        # einsum, unlike BLAS, adds up a row in the same order however many rows there are.
-        output = np.einsum("ij,kj->ik", X, self.weights[:, :-1]) + self.weights[:, -1]
+        output = self.scores.of(rows.features)
         if self.task is Task.REGRESSION:
-            return np.asarray(self.label_mean + self.label_scale * output[:, 0], dtype=np.float64)
+            return self.scores.as_labels(output[:, 0])
         share = _logistic(output)
         return share[:, 0] if self.task is Task.BINARY else share / share.sum(axis=1, keepdims=True)
 
     def save(self, folder: Path) -> None:
         """Write the arrays as NumPy's npz."""
-        np.savez(
-            folder / _FILE,
-            allow_pickle=False,
-            mean=self.mean,
-            scale=self.scale,
-            weights=self.weights,
-            label=np.array([self.label_mean, self.label_scale]),
-            task=np.array(str(self.task)),
-        )
+        self.scores.save(folder / _FILE, task=np.array(str(self.task)))
 
 
 class FTRLProximal(Family):
@@ -174,45 +155,28 @@ class FTRLProximal(Family):
 
     def _fit(self, train: TrainingRows, validation: TrainingRows, context: FitContext) -> FittedModel:
         mean, scale = column_statistics(train.features)
-        label_mean, label_scale = 0.0, 1.0
+        n_outputs = context.n_classes if context.task is Task.MULTICLASS else 1
+        start = LinearScores(mean=mean, scale=scale, weights=np.zeros((n_outputs, len(mean) + 1)))
         if context.task is Task.REGRESSION:
-            label_mean, label_scale = (
-                float(train.labels.mean(dtype=np.float64)),
-                float(train.labels.std(dtype=np.float64)),
-            )
+            start = start.in_units_of(train.labels)
         rates = Rates(**{name: context.number(name) for name in ("alpha", "beta", "l1", "l2")})
-        learner = Learner(context.n_classes if context.task is Task.MULTICLASS else 1, len(mean) + 1, rates)
+        learner = Learner(n_outputs, len(mean) + 1, rates)
         rows = joined(train, validation)
         expected = _identity if context.task is Task.REGRESSION else _logistic
         order = np.lexsort((rows.symbol, rows.time))
-        for start in range(0, len(rows), _CHUNK):
-            part = order[start : start + _CHUNK]
+        for first in range(0, len(rows), _CHUNK):
+            part = order[first : first + _CHUNK]
             X = standardised(rows.features[part], mean, scale)
-            y = (rows.labels[part].astype(np.float64)[:, None] - label_mean) / label_scale
+            y = start.from_labels(rows.labels[part])[:, None]
             if context.task is Task.MULTICLASS:
                 y = (y == np.arange(context.n_classes)).astype(np.float64)
             learner.learn(np.column_stack([X, np.ones(len(X))]), y, expected)
-        return FTRLModel(
-            mean=mean,
-            scale=scale,
-            weights=learner.weights(),
-            label_mean=label_mean,
-            label_scale=label_scale,
-            task=context.task,
-        )
+        return FTRLModel(replace(start, weights=learner.weights()), context.task)
 
     def load(self, folder: Path) -> FittedModel:
         """Read back the arrays."""
-        with np.load(folder / _FILE, allow_pickle=False) as arrays:
-            label_mean, label_scale = arrays["label"].tolist()
-            return FTRLModel(
-                mean=arrays["mean"],
-                scale=arrays["scale"],
-                weights=arrays["weights"],
-                label_mean=label_mean,
-                label_scale=label_scale,
-                task=Task(str(arrays["task"])),
-            )
+        scores, more = load_scores(folder / _FILE)
+        return FTRLModel(scores, Task(str(more["task"])))
 
 
 def _identity(output: Array) -> Array:

@@ -24,7 +24,7 @@ Brandt, Santa-Clara & Valkanov, "Parametric Portfolio Policies", Review of Finan
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from trainroute.families.base import Family, FitContext, FittedModel, Hyperparameter, Rows, TrainingRows
 from trainroute.families.shared.boosters import MIN_VALIDATION_ROWS, joined
+from trainroute.families.shared.linear_scores import LinearScores, load_scores
 from trainroute.families.shared.ranges import check_numbers
 from trainroute.families.shared.scaling import column_statistics, standardised
 from trainroute.records.vocabulary import Stage, Task
@@ -83,23 +84,14 @@ class RewardModel(FittedModel):
 
     Attributes
     ----------
-    mean, scale : ndarray of shape (n_features,), float64
-        Statistics of the rows it was fitted on.
-    weights : ndarray of shape (n_features + 1,), float64
-        The intercept comes last.
-    label_mean, label_scale : float
-        An outcome is ``(label − label_mean) / label_scale``; ½ and ½ for classes.
+    scores : LinearScores
+        One output, whose tanh is the position. An outcome is a label's distance from ``label_mean`` in units of
+        ``label_scale``; ½ and ½ for classes.
     penalty : float
     """
 
-    def __init__(
-        self, *, mean: Array, scale: Array, weights: Array, label_mean: float, label_scale: float, penalty: float
-    ) -> None:
-        self.mean = mean
-        self.scale = scale
-        self.weights = weights
-        self.label_mean = label_mean
-        self.label_scale = label_scale
+    def __init__(self, scores: LinearScores, penalty: float) -> None:
+        self.scores = scores
         self.penalty = penalty
 
     @property
@@ -114,29 +106,16 @@ class RewardModel(FittedModel):
 
     def positions(self, rows: Rows) -> Array:
         """Return the position of each row, shape (n_rows,), between −1 and 1."""
-        X = standardised(rows.features, self.mean, self.scale)
-        # einsum, unlike BLAS, adds up a row in the same order however many rows there are.
-        return np.asarray(np.tanh(np.einsum("ij,j->i", X, self.weights[:-1]) + self.weights[-1]), dtype=np.float64)
-
-    def outcomes(self, labels: NDArray[np.float32]) -> Array:
-        """Return the outcomes that labels stand for, shape (n_rows,)."""
-        return (labels.astype(np.float64) - self.label_mean) / self.label_scale
+        return np.asarray(np.tanh(self.scores.of(rows.features)[:, 0]), dtype=np.float64)
 
     def predict(self, rows: Rows, *, threads: int = 1) -> Array:
         """Read the positions as probabilities or values; see `FittedModel.predict`."""
         del threads  # one product of a matrix and a vector
-        return self.label_mean + self.label_scale * self.positions(rows)
+        return self.scores.as_labels(self.positions(rows))
 
     def save(self, folder: Path) -> None:
         """Write the arrays as NumPy's npz."""
-        np.savez(
-            folder / _FILE,
-            allow_pickle=False,
-            mean=self.mean,
-            scale=self.scale,
-            weights=self.weights,
-            numbers=np.array([self.label_mean, self.label_scale, self.penalty]),
-        )
+        self.scores.save(folder / _FILE, penalty=np.array(self.penalty))
 
 
 class RewardBased(Family):
@@ -174,7 +153,7 @@ class RewardBased(Family):
         best, best_earned = penalty, -np.inf
         for factor in _PENALTIES:
             model = _fit_policy(train, factor * penalty, context)
-            outcomes = model.outcomes(validation.labels)
+            outcomes = model.scores.from_labels(validation.labels)
             earned = mean_reward(model.positions(validation), outcomes, validation.symbol, reward)
             if earned > best_earned:
                 best, best_earned = factor * penalty, earned
@@ -182,16 +161,8 @@ class RewardBased(Family):
 
     def load(self, folder: Path) -> FittedModel:
         """Read back the arrays."""
-        with np.load(folder / _FILE, allow_pickle=False) as arrays:
-            label_mean, label_scale, penalty = arrays["numbers"].tolist()
-            return RewardModel(
-                mean=arrays["mean"],
-                scale=arrays["scale"],
-                weights=arrays["weights"],
-                label_mean=label_mean,
-                label_scale=label_scale,
-                penalty=penalty,
-            )
+        scores, more = load_scores(folder / _FILE)
+        return RewardModel(scores, float(more["penalty"]))
 
 
 def _reward(context: FitContext) -> Reward:
@@ -204,31 +175,20 @@ def _fit_policy(rows: TrainingRows, penalty: float, context: FitContext) -> Rewa
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - heavy library
 
     mean, scale = column_statistics(rows.features)
-    label_mean = label_scale = 0.5
+    start = LinearScores(mean=mean, scale=scale, weights=np.zeros((1, len(mean) + 1)), label_mean=0.5, label_scale=0.5)
     if context.task is Task.REGRESSION:
-        labels = rows.labels.astype(np.float64)
-        label_mean, label_scale = float(labels.mean()), float(labels.std())
-    policy = RewardModel(
-        mean=mean,
-        scale=scale,
-        weights=np.zeros(len(mean) + 1),
-        label_mean=label_mean,
-        label_scale=label_scale,
-        penalty=penalty,
-    )
+        start = start.in_units_of(rows.labels)
     with threadpool_limits(limits=context.threads):
         X = standardised(rows.features, mean, scale)
-        first, outcomes = _first_rows(rows.symbol), policy.outcomes(rows.labels)
         found = minimize(
             _loss,
-            policy.weights,
-            args=(X, outcomes, first, _reward(context), penalty),
+            start.weights[0],
+            args=(X, start.from_labels(rows.labels), _first_rows(rows.symbol), _reward(context), penalty),
             jac=True,
             method="L-BFGS-B",
             options={"maxiter": _MOST_ITERATIONS},
         )
-    policy.weights = np.asarray(found.x, dtype=np.float64)
-    return policy
+    return RewardModel(replace(start, weights=np.asarray(found.x, dtype=np.float64)[None]), penalty)
 
 
 def _loss(

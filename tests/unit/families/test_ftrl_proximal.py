@@ -76,9 +76,9 @@ def test_rows_are_learnt_by_time_across_symbols(make_rows: MakeRows, make_contex
     y = (rows.labels[by_time] - rows.labels.mean(dtype=float)) / rows.labels.std(dtype=float)
     learner = Learner(1, 6, Rates(alpha=0.05, beta=1.0, l1=0.0, l2=1.0))
     learner.learn(np.column_stack([X, np.ones(400)]), y[:, None], lambda output: output)
-    np.testing.assert_allclose(model.weights, learner.weights(), atol=1e-6)
+    np.testing.assert_allclose(model.scores.weights, learner.weights(), atol=1e-6)
     turned = _fit(replace(rows, time=rows.time[::-1].copy()), nothing, context)
-    assert np.abs(turned.weights - model.weights).max() > 1e-4
+    assert np.abs(turned.scores.weights - model.scores.weights).max() > 1e-4
 
 
 def test_the_stream_goes_on_through_the_validation_rows(make_rows: MakeRows, make_context: MakeContext) -> None:
@@ -86,9 +86,10 @@ def test_the_stream_goes_on_through_the_validation_rows(make_rows: MakeRows, mak
     context = make_context(FAMILY, Task.BINARY)
     later = replace(later, time=later.time + np.int32(200))
     model = _fit(rows, later, context)
-    assert not np.array_equal(model.weights, _fit(rows, later_without(later), context).weights)
+    assert not np.array_equal(model.scores.weights, _fit(rows, later_without(later), context).scores.weights)
     shifted = replace(later, features=later.features + np.float32(7.0))
-    np.testing.assert_array_equal(_fit(rows, shifted, context).mean, model.mean, err_msg="statistics of training rows")
+    found, expected = _fit(rows, shifted, context).scores.mean, model.scores.mean
+    np.testing.assert_array_equal(found, expected, err_msg="statistics of training rows")
 
 
 def later_without(rows: TrainingRows) -> TrainingRows:
@@ -108,7 +109,7 @@ def test_a_strong_l1_leaves_the_features_that_matter(make_rows: MakeRows, make_c
         make_rows(Task.REGRESSION, 0, seed=2),
         make_context(FAMILY, Task.REGRESSION, l1=200.0),
     )
-    np.testing.assert_array_equal(model.weights[0, :5] != 0, [True, True, False, False, False])
+    np.testing.assert_array_equal(model.scores.weights[0, :5] != 0, [True, True, False, False, False])
     assert model.details == {"weights_not_zero": 2}
 
 

@@ -64,9 +64,9 @@ def test_it_earns_more_than_the_sign_of_a_regression_where_changes_cost(
 ) -> None:
     train, validation, rows = (_slow_and_fast(make_rows, n, n, task) for n in (6000, 1000, 8000))
     model = _fit(train, validation, make_context(FAMILY, task, cost=0.6))
-    outcomes = model.outcomes(rows.labels)
+    outcomes = model.scores.from_labels(rows.labels)
     linear = fit_linear(train, context=make_context(FAMILY, task), penalty=0.01).predict(rows.features)
-    sign = np.sign(linear - (0.5 if task is Task.BINARY else model.label_mean))
+    sign = np.sign(linear - (0.5 if task is Task.BINARY else model.scores.label_mean))
     for risk_aversion in (1.0, 0.0):
         reward = Reward(cost=0.6, risk_aversion=risk_aversion)
         own = mean_reward(model.positions(rows), outcomes, rows.symbol, reward)
@@ -80,7 +80,9 @@ def test_a_cost_moves_weight_from_the_fast_feature_to_the_slow_one(
     make_rows: MakeRows, make_context: MakeContext
 ) -> None:
     train, nothing = _slow_and_fast(make_rows, 6000, 1), make_rows(Task.REGRESSION, 0, seed=2)
-    free, dear = (_fit(train, nothing, make_context(FAMILY, Task.REGRESSION, cost=cost)).weights for cost in (0.0, 0.6))
+    free, dear = (
+        _fit(train, nothing, make_context(FAMILY, Task.REGRESSION, cost=cost)).scores.weights[0] for cost in (0.0, 0.6)
+    )
     assert free[0] > free[1] > 0.1
     assert abs(dear[0]) < 0.3 * dear[1]
 
