@@ -14,10 +14,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from trainroute import predict
 from trainroute.errors import TrainingError
 from trainroute.families import FAMILIES, GROUPS
 from trainroute.panel.prepare import prepare
-from trainroute.train import load_model
+from trainroute.train import load_model, read_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -133,6 +134,28 @@ def test_without_a_plan_all_twenty_are_trained_too(place: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     done = _require_every_family(place, "unplanned", len(ALL))
     assert {row["job_id"] for row in done} == {"cs_fwd_vol_5d"}
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_predictions_score_as_in_training_to_the_last_bit(
+    family: str, place: Path, trained: object, tmp_path: Path
+) -> None:
+    """The models are read back in another process than trained them, and asked for rows of the holdout and beyond."""
+    settings = place / "CONFIG/training_config/routing_config.yaml"
+    found = predict(
+        place / "data",
+        families=[family],
+        output_dir=place / "results",
+        weights="evaluated",
+        output=tmp_path / "p.parquet",
+        config=settings,
+    )
+    served = {target.target: target.routed.symbols for target in found.evaluation.targets}
+    manifests = [read_manifest(folder) for folder in sorted(place.glob(f"results/models/*/{family}"))]
+    assert manifests
+    for manifest in manifests:
+        trained_scores = {symbol: scored.score for symbol, scored in manifest.holdout.symbols.items()}
+        assert {symbol: served[manifest.target][symbol] for symbol in trained_scores} == trained_scores
 
 
 def test_nothing_on_disk_is_a_pickle(place: Path, trained: object) -> None:
