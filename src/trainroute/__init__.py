@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from trainroute.plan import compare_plans, load_training_plan, validate_plan
     from trainroute.records.plan import TrainingJob, TrainingPlan
     from trainroute.records.routing import RoutingPlan
-    from trainroute.route.explain import explain
+    from trainroute.route.explaining import explain
 
 __version__ = "0.1.0"
 
@@ -27,7 +27,7 @@ _HOMES = {
     "TrainingPlan": "trainroute.records.plan",
     "TrainrouteError": "trainroute.errors",
     "compare_plans": "trainroute.plan",
-    "explain": "trainroute.route.explain",
+    "explain": "trainroute.route.explaining",
     "load_config": "trainroute.config",
     "load_panel": "trainroute.panel",
     "load_training_plan": "trainroute.plan",

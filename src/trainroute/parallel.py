@@ -30,12 +30,21 @@ def in_threads(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> list
 
 
 @contextmanager
+def ahead(work: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
+    """Do the work in a thread of its own while the block runs; what is yielded returns its result or raises its error.
+
+    The block ends when the work is done, also where the block raises.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="trainroute") as pool:
+        yield pool.submit(work).result
+
+
+@contextmanager
 def beside(work: Callable[[], object]) -> Iterator[None]:
     """Do the work in a thread of its own while the block runs; at its end the work is done, or its error raises.
 
     The work is done too where the block raises; then that error goes on.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="trainroute") as pool:
-        doing = pool.submit(work)
+    with ahead(work) as done:
         yield
-        doing.result()
+        done()

@@ -19,7 +19,7 @@ from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing import PolicyConfig
 from trainroute.records.routing_io import JSON_NAME, read_routing_origin
 
-ROUTING_PLAN_DIR = Path("METRICS/routing_plan")
+ROUTING_PLAN_DIR: Path = Path("METRICS/routing_plan")
 _KEYS_SHOWN = 5
 _VALUE_LENGTH = 60
 

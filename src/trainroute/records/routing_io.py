@@ -5,6 +5,7 @@ whole.
 """
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from trainroute.config.identity import deciding_hash
 from trainroute.config.schema import PlanningConfig, RoutingConfig
 from trainroute.errors import BrokenPlanError, one_line
-from trainroute.parallel import in_threads
+from trainroute.parallel import ahead, in_threads
 from trainroute.records.artifacts import JsonText, canonical_json, read_parts, refuse_edited, write_parts
 from trainroute.records.directories import recover, replaced_directory
 from trainroute.records.frames import record_schema, table_of
@@ -132,11 +133,13 @@ def read_routing_plan(
     """
     path = routing_plan_file(path)
     parts = read_parts(path, allow_edited=allow_edited)
-    metadata, policy = _origin(parts, path, allow_edited=allow_edited)
+    frames = partial(_frames, parts.get("targets", b""), targets, [] if explained else _EXPLAINING)
     try:
+        with ahead(frames) as decoded:
+            metadata, policy = _origin(parts, path, allow_edited=allow_edited)
         routing = RoutingConfig.model_validate(policy.routing)
         planning = PlanningConfig.model_validate(policy.planning)
-        pooled, pairs = _frames(parts.get("targets", b""), targets, [] if explained else _EXPLAINING)
+        pooled, pairs = decoded()
     except (msgspec.DecodeError, msgspec.ValidationError, ValidationError, UnicodeDecodeError) as error:
         raise BrokenPlanError(f"{path}: does not fit the schema ({one_line(error)}); write it again") from None
     return RoutingPlan(metadata=metadata, routing=routing, planning=planning, pooled=pooled, pairs=pairs)

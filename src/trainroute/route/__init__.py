@@ -1,15 +1,35 @@
-"""Candidates to decisions: where each (target, symbol) trains, and why."""
+"""Candidates to decisions: where each (target, symbol) trains, and why. What a name needs is imported with it."""
 
+from typing import TYPE_CHECKING
+
+from trainroute.lazy import imported_when_asked
 from trainroute.records.routing_io import read_routing_plan as load_routing_plan
 from trainroute.records.routing_io import write_routing_plan
-from trainroute.route.compare import compare_routes
-from trainroute.route.decide import build_routing_plan, routes_of
-from trainroute.route.explain import Explanation, explain
-from trainroute.route.explain_markdown import explanation_markdown, survey_markdown
-from trainroute.route.flip import Flip
-from trainroute.route.outcomes import RuleOutcome
-from trainroute.route.route_changes import RouteChanges
-from trainroute.route.survey import Survey, survey
+
+if TYPE_CHECKING:
+    from trainroute.route.compare import compare_routes
+    from trainroute.route.decide import build_routing_plan, routes_of
+    from trainroute.route.explain_markdown import explanation_markdown, survey_markdown
+    from trainroute.route.explaining import Explanation, explain
+    from trainroute.route.flip import Flip
+    from trainroute.route.outcomes import RuleOutcome
+    from trainroute.route.route_changes import RouteChanges
+    from trainroute.route.surveying import Survey, survey
+
+_HOMES = {
+    "Explanation": "trainroute.route.explaining",
+    "Flip": "trainroute.route.flip",
+    "RouteChanges": "trainroute.route.route_changes",
+    "RuleOutcome": "trainroute.route.outcomes",
+    "Survey": "trainroute.route.surveying",
+    "build_routing_plan": "trainroute.route.decide",
+    "compare_routes": "trainroute.route.compare",
+    "explain": "trainroute.route.explaining",
+    "explanation_markdown": "trainroute.route.explain_markdown",
+    "routes_of": "trainroute.route.decide",
+    "survey": "trainroute.route.surveying",
+    "survey_markdown": "trainroute.route.explain_markdown",
+}
 
 __all__ = [
     "Explanation",
@@ -27,3 +47,5 @@ __all__ = [
     "survey_markdown",
     "write_routing_plan",
 ]
+
+__getattr__ = imported_when_asked(__name__, _HOMES)

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from trainroute.records.differences import shown
 from trainroute.records.markdown import cell, table
 from trainroute.records.plan import NO_POOL
-from trainroute.route.explain import Explanation, pooled_on_symbol, score_line
+from trainroute.route.explaining import Explanation, pooled_on_symbol, score_line
 from trainroute.route.flip import Flip
 from trainroute.route.outcomes import TITLES, RuleOutcome
-from trainroute.route.survey import SHOWN, Survey
+from trainroute.route.surveying import SHOWN, Survey
 
 _RULE_HEADINGS = ("rule", "value", "wanted", "distance", "passed")
 _FLIP_HEADINGS = ("what", "is", "would have to be", "change", "route then")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainroute.config.changes import changed_settings
+from trainroute.parallel import in_threads
 from trainroute.plan import (
     ROUTING_PLAN_DIR,
     PlanDiff,
@@ -69,7 +70,8 @@ def diff(
     UnknownNameError, UsageError
         If a name or glob matches nothing that one of the plans has, or jobs are asked for where there are none.
     """
-    return compare(read_planned(Path(before)), read_planned(Path(after)), limit=limit, selector=selector)
+    old, new = in_threads(read_planned, [Path(before), Path(after)])
+    return compare(old, new, limit=limit, selector=selector)
 
 
 def read_planned(path: Path) -> Planned:

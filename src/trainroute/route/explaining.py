@@ -1,7 +1,7 @@
 """Why one (target, symbol) is routed so: every rule in order, what is trained, and the nearest change of its route.
 
 The plan holds the evidence and the settings that it was made by, so nothing but the plan is needed; and the rules
-are the same expressions that made it. For more than one pair see `trainroute.route.survey`.
+are the same expressions that made it. For more than one pair see `trainroute.route.surveying`.
 """
 
 from dataclasses import dataclass
