@@ -1,10 +1,8 @@
 """The names that users import, pinned; and what importing them costs."""
 
-import resource
 import subprocess
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
@@ -83,15 +81,3 @@ def test_each_name_of_a_package_is_found_when_it_is_asked_for(package: str) -> N
 @pytest.mark.parametrize("statement", ["import trainroute.pipeline", "import trainroute.families, trainroute.train"])
 def test_what_measures_and_trains_is_imported_where_it_is_used(statement: str) -> None:
     assert not _modules_after(statement) & LAZY
-
-
-def test_the_help_page_comes_at_once() -> None:
-    """Processor time, not wall time: other work on the machine does not count."""
-    program = Path(sys.executable).with_name("trainroute")
-    spent = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([program, "--help"], check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(spent) <= 0.3, spent

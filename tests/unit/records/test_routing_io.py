@@ -26,9 +26,9 @@ def plan() -> RoutingPlan:
     rows: list[dict[str, Any]] = []
     for target in ("y", "../z", "b\\c"):
         rows.append({"target": target, "symbol": None, "score": 0.56, "sample_size": 9000, "p_skill": 0.999})
-        # 0.850001 - 0.85 is a margin of 1e-06, which YAML would read as text.
+        # 0.800001 - 0.8 is a margin of 1e-06, which YAML would read as text.
         rows += [
-            {**rows[-1], "symbol": name, "score": 0.52 + 0.01 * i, "p_skill": 0.850001} for i, name in enumerate(NAMES)
+            {**rows[-1], "symbol": name, "score": 0.52 + 0.01 * i, "p_skill": 0.800001} for i, name in enumerate(NAMES)
         ]
     table = validate_candidates(pl.DataFrame(rows, infer_schema_length=None), "t")
     return build_routing_plan(table, Config(), generated_at="2024", git_commit="abc")
