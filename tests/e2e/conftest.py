@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from trainroute import pipeline
@@ -13,10 +14,12 @@ from trainroute.pipeline import RunResult
 
 SYMBOLS = ("AAPL", "JPM", "MSFT")
 TARGETS = ("y_high_vol_20d", "y_up_5d", "y_will_swing_low_10d_1.00")
+N_ROWS = 4000
 SETTINGS = """\
 routing:
   min_sample_size: {cross_sectional: 5000, symbol: 1000}
 training:
+  workers: 1
   families:
     LightGBM: {hyperparameters: {rounds: 20, rounds_without_validation: 20}}
     XGBoost: {hyperparameters: {rounds: 20, rounds_without_validation: 20}}
@@ -67,6 +70,19 @@ def new_workplace(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -
         shutil.copytree(sample_data, place.data)
         place.settings.parent.mkdir(parents=True)
         place.settings.write_text(SETTINGS)
+        return place
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def new_short_workplace(new_workplace: Callable[[], Workplace]) -> Callable[[], Workplace]:
+    """Make a directory with the last rows of the sample data, without two of the targets, and quick settings."""
+
+    def make() -> Workplace:
+        place = new_workplace()
+        for path in place.data.glob("symbol=*/*.parquet"):
+            pl.read_parquet(path).tail(N_ROWS).drop("fwd_ret_5d", "fwd_vol_5d").write_parquet(path)
         return place
 
     return make

@@ -5,7 +5,6 @@ import shlex
 import shutil
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from trainroute import pipeline
@@ -16,7 +15,6 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", *DOCS]
 ELSEWHERE = {"families", "panel", "prepare"}  # beside the tests of these packages
 BLOCK = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
-N_ROWS = 4000
 COMMAND = re.compile(r"^(?:\$ )?((?:trainroute|python -m TRAINING\S*) [^#\n]*)", flags=re.MULTILINE)
 
 
@@ -38,11 +36,9 @@ def test_every_page_is_in_the_index() -> None:
 
 
 @pytest.fixture(scope="module")
-def planned(new_workplace) -> Path:
-    """The last rows of the sample without two of its targets, and a plan for three of its symbols."""
-    place = new_workplace()
-    for path in place.data.glob("symbol=*/*.parquet"):
-        pl.read_parquet(path).tail(N_ROWS).drop("fwd_ret_5d", "fwd_vol_5d").write_parquet(path)
+def planned(new_short_workplace) -> Path:
+    """Data, and a plan for three of the symbols."""
+    place = new_short_workplace()
     pipeline.run(
         place.data,
         symbols=("AAPL", "JPM", "MSFT"),

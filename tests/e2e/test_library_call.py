@@ -26,8 +26,8 @@ LINES = (
 
 
 @pytest.fixture(scope="module")
-def place(new_workplace):
-    place = new_workplace()
+def place(new_short_workplace):
+    place = new_short_workplace()
     place.settings.write_text(place.settings.read_text() + "    MLP: {hyperparameters: {epochs: 1}}\n")
     return place
 
@@ -50,10 +50,10 @@ def test_a_script_without_a_main_guard_runs_once_to_the_end(from_standard_input:
     assert int(ended.stdout.split()[-1]) > 0
 
 
-def test_interrupting_ends_with_130_and_leaves_no_process(new_workplace) -> None:
-    place = new_workplace()
+def test_interrupting_ends_with_130_and_leaves_no_process(new_short_workplace) -> None:
+    place = new_short_workplace()
     process = subprocess.Popen(
-        [sys.executable, "-m", "trainroute", "run", "--data-dir", "data"],
+        [sys.executable, "-m", "trainroute", "run", "--data-dir", "data", "--symbols", "AAPL", "MSFT"],
         cwd=place.path,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -88,8 +88,8 @@ def test_it_is_listed(site: Path, tmp_path: Path) -> None:
     assert "Line" in _ran(site, tmp_path, "trainroute", "families")
 
 
-def test_it_is_planned_and_trained_by_a_worker(site: Path, new_workplace) -> None:
-    place = new_workplace()
+def test_it_is_planned_and_trained_by_a_worker(site: Path, new_short_workplace) -> None:
+    place = new_short_workplace()
     run = ("run", "--data-dir", "data", "--symbols", "AAPL", "JPM", "--targets", "y_high_vol_20d")
     _ran(site, place.path, "trainroute", *run, "--model-types", "sequential", "--skip-training")
     plan = load_training_plan(place.plan)
