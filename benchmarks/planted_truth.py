@@ -23,6 +23,7 @@ from worlds import World, plant
 
 from trainroute.config import Config
 from trainroute.evaluate import evaluate_panel
+from trainroute.records.candidates import Candidates
 from trainroute.route import build_routing_plan
 
 MECHANISMS = (
@@ -46,6 +47,16 @@ CLEAR = 0.03
 MIN_CLASS = 5
 SURE_LOCAL = 0.54
 SAME = 1e-6
+EVIDENCE = (
+    "score",
+    "score_shrunk",
+    "p_skill",
+    "cs_score",
+    "p_cs_skill",
+    "delta_local",
+    "p_local_better",
+    "stability",
+)
 _RIGHT = {
     "none": "ROUTE_BLOCKED",
     "pooled": "ROUTE_CROSS_SECTIONAL",
@@ -55,14 +66,36 @@ _RIGHT = {
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One world, and how it is decided."""
+    """One world, and how it is measured and decided."""
 
     world: World
     config: Config
 
 
-def run(case: Case) -> pl.DataFrame:
-    """Plant, measure, route; one row per (target, symbol) with route, evidence, truth and mechanism."""
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A planted world: the evidence of its panel, and the truth of each (target, symbol)."""
+
+    case: Case
+    candidates: Candidates
+    truth: pl.DataFrame
+
+    def routed(self, config: Config) -> pl.DataFrame:
+        """Route by a config; one row per (target, symbol) with route, evidence, truth and mechanism."""
+        plan = build_routing_plan(self.candidates, config, generated_at="", git_commit=None)
+        pooled = plan.pooled.select("target", target_state="state", target_stability="stability")
+        pairs = plan.pairs.select("target", "symbol", "route", "cs_state", "local_state")
+        measured = self.candidates.frame.filter(pl.col("mode") == "SYMBOL").select("target", "symbol", *EVIDENCE)
+        pair = ["target", "symbol"]
+        joined = self.truth.join(pairs, on=pair).join(measured, on=pair).join(pooled, on="target")
+        world = self.case.world
+        return joined.with_columns(
+            seed=pl.lit(world.seed), strength=pl.lit(world.strength), common=pl.lit(world.common_noise)
+        ).with_columns(credit=credit(), value=value_of_routes())
+
+
+def measured(case: Case) -> Measured:
+    """Plant a world and measure it."""
     planted = plant(case.world)
     with TemporaryDirectory() as empty:
         evidence = evaluate_panel(
@@ -75,7 +108,6 @@ def run(case: Case) -> pl.DataFrame:
             timestamp="",
             git_commit=None,
         )
-    plan = build_routing_plan(evidence.candidates, case.config, generated_at="", git_commit=None)
     truth = pl.concat(
         pl.DataFrame(
             {
@@ -91,25 +123,12 @@ def run(case: Case) -> pl.DataFrame:
         )
         for target, found in truths(planted).items()
     )
-    pooled = plan.pooled.select("target", target_state="state", target_stability="stability")
-    columns = [
-        "score",
-        "score_shrunk",
-        "p_skill",
-        "cs_score",
-        "p_cs_skill",
-        "delta_local",
-        "p_local_better",
-        "stability",
-    ]
-    measured = evidence.candidates.frame.filter(pl.col("mode") == "SYMBOL").select("target", "symbol", *columns)
-    pairs = plan.pairs.select("target", "symbol", "route", "cs_state", "local_state")
-    joined = (
-        truth.join(pairs, on=["target", "symbol"]).join(measured, on=["target", "symbol"]).join(pooled, on="target")
-    )
-    return joined.with_columns(
-        seed=pl.lit(case.world.seed), strength=pl.lit(case.world.strength), common=pl.lit(case.world.common_noise)
-    ).with_columns(credit=credit(), value=value_of_routes())
+    return Measured(case=case, candidates=evidence.candidates, truth=truth)
+
+
+def run(case: Case) -> pl.DataFrame:
+    """Plant, measure, route."""
+    return measured(case).routed(case.config)
 
 
 def credit() -> pl.Expr:
