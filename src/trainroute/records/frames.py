@@ -3,13 +3,13 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain
-from operator import attrgetter
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 import msgspec
 import numpy as np
 import polars as pl
+from msgspec.structs import astuple
 
 from trainroute.records.plan import Record
 
@@ -46,7 +46,10 @@ def table_of(records: Sequence[Record], schema: Mapping[str, Any]) -> pl.DataFra
     msgspec.ValidationError
         If a whole number is too large for a column.
     """
-    return pl.DataFrame([_column(name, list(map(attrgetter(name), records)), schema[name]) for name in schema])
+    if not records:
+        return pl.DataFrame(schema=dict(schema))
+    values = dict(zip(records[0].__struct_fields__, zip(*map(astuple, records), strict=True), strict=True))
+    return pl.DataFrame([_column(name, values[name], dtype) for name, dtype in schema.items()])
 
 
 def _column(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:

@@ -20,7 +20,6 @@ from trainroute.records.artifacts import JsonText, canonical_json, read_parts, r
 from trainroute.records.directories import recover, replaced_directory
 from trainroute.records.frames import record_schema, table_of
 from trainroute.records.routing import (
-    PAIR_SCHEMA,
     ROUTING_PLAN_SCHEMA_VERSION,
     CrossSectionalDecision,
     PolicyConfig,
@@ -39,11 +38,24 @@ _OWNED = frozenset({JSON_NAME, f"{STEM}.yaml", f"{STEM}.md"})
 
 _POOLED_COLUMNS = record_schema(CrossSectionalDecision)
 _EXPLAINING = ("margins", "reasons")
+_TARGETS_AT_ONCE = 10
 
 
 class _TargetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cross_sectional: CrossSectionalDecision
     symbols: dict[str, SymbolDecision]
+
+
+class _UnexplainedDecision(SymbolDecision, frozen=True, kw_only=True):
+    """A decision whose reasons and margins stay text."""
+
+    margins: msgspec.Raw  # type: ignore[assignment]
+    reasons: msgspec.Raw  # type: ignore[assignment]
+
+
+class _UnexplainedEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cross_sectional: CrossSectionalDecision
+    symbols: dict[str, _UnexplainedDecision]
 
 
 def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
@@ -119,8 +131,7 @@ def read_routing_plan(
     allow_edited : bool
         Read a plan too whose content is not what was written; it gets the ``plan_id`` of what it holds.
     explained : bool
-        With the reasons and margins of each pair, which are checked in any case; without them a large plan is read in
-        half of the time.
+        With the reasons and margins of each pair; without them a large plan is read in half of the time.
 
     Raises
     ------
@@ -133,7 +144,7 @@ def read_routing_plan(
     """
     path = routing_plan_file(path)
     parts = read_parts(path, allow_edited=allow_edited)
-    frames = partial(_frames, parts.get("targets", b""), targets, [] if explained else _EXPLAINING)
+    frames = partial(_frames, parts.get("targets", b""), targets, explained=explained)
     try:
         with ahead(frames) as decoded:
             metadata, policy = _origin(parts, path, allow_edited=allow_edited)
@@ -179,27 +190,23 @@ def _metadata(path: Path, parts: Mapping[str, JsonText]) -> RoutingMetadata:
         raise BrokenPlanError(f"{path}: metadata do not fit the schema ({one_line(error)}); write it again") from None
 
 
-def _frames(
-    targets: JsonText, wanted: Collection[str] | None, without: Collection[str]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Decode the decisions, sorted by name, strictly typed: each target by itself, so that few are objects at once.
-
-    Pairs are ``without`` some columns.
-    """
+def _frames(targets: JsonText, wanted: Collection[str] | None, *, explained: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Decode the decisions, sorted by name, strictly typed: some targets at a time, so that few are objects at once."""
     entries = msgspec.json.decode(targets, type=dict[str, msgspec.Raw])
     names = sorted(name for name in entries if wanted is None or name in wanted)
-    decoder = msgspec.json.Decoder(_TargetEntry)
+    kind = _TargetEntry if explained else _UnexplainedEntry
+    decoder = msgspec.json.Decoder[_TargetEntry | _UnexplainedEntry](kind)
+    columns = record_schema(SymbolDecision, without=() if explained else _EXPLAINING)
     own: list[CrossSectionalDecision] = []
-    columns = record_schema(SymbolDecision, without=without)
-    tables = [pl.DataFrame(schema=PAIR_SCHEMA).drop(*without)]
-    for target in names:
-        entry = decoder.decode(entries[target])
-        own.append(entry.cross_sectional)
-        symbols = sorted(entry.symbols)
-        pairs = pl.DataFrame([pl.Series("symbol", symbols, dtype=pl.String)]).with_columns(
-            table_of([entry.symbols[symbol] for symbol in symbols], columns)
-        )
-        tables.append(pairs.select(pl.lit(target).alias("target"), pl.all()))
+    tables = [pl.DataFrame(schema={"target": pl.String(), "symbol": pl.String(), **columns})]
+    for start in range(0, len(names), _TARGETS_AT_ONCE):
+        decoded = [(name, decoder.decode(entries[name])) for name in names[start : start + _TARGETS_AT_ONCE]]
+        own += [entry.cross_sectional for _, entry in decoded]
+        rows = [(name, symbol, entry.symbols[symbol]) for name, entry in decoded for symbol in sorted(entry.symbols)]
+        if rows:
+            of_target, symbols, decisions = zip(*rows, strict=True)
+            pair = [pl.Series("target", of_target, pl.String()), pl.Series("symbol", symbols, pl.String())]
+            tables.append(pl.DataFrame(pair).hstack(table_of(decisions, columns)))
     pooled = table_of(own, _POOLED_COLUMNS)
     pooled = pooled.select(pl.Series("target", names, dtype=pl.String), pl.all())
     return pooled, pl.concat(tables)

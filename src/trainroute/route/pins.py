@@ -74,11 +74,13 @@ def pinned(pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
     return _forbidden(_forced(pairs.with_columns(forced=forced, pinned_by=by), config), wishes)
 
 
-def lifted(pooled: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+def lifted(pooled: pl.DataFrame, pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
     """Let a pooled side train as EXPERIMENTAL that the rules disallow and a pin asks for.
 
     Adds ``state_by_rules`` and ``lifted_by``, the name of the pin, null where none lifts it.
     """
+    if not config.pins:
+        return pooled.with_columns(lifted_by=pl.lit(None, pl.String), state_by_rules="state")
     asked = (
         pairs.filter(pl.col("forced").is_in([_CS, _BOTH]) & (pl.col("route") == pl.col("forced")))
         .group_by("target")
