@@ -46,18 +46,6 @@ class _TargetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     symbols: dict[str, SymbolDecision]
 
 
-class _UnexplainedDecision(SymbolDecision, frozen=True, kw_only=True):
-    """A decision whose reasons and margins stay text."""
-
-    margins: msgspec.Raw  # type: ignore[assignment]
-    reasons: msgspec.Raw  # type: ignore[assignment]
-
-
-class _UnexplainedEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cross_sectional: CrossSectionalDecision
-    symbols: dict[str, _UnexplainedDecision]
-
-
 def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
     """Write ``routing_plan.{json,yaml,md}`` into ``directory``, replacing what is there; return the JSON's path.
 
@@ -131,7 +119,8 @@ def read_routing_plan(
     allow_edited : bool
         Read a plan too whose content is not what was written; it gets the ``plan_id`` of what it holds.
     explained : bool
-        With the reasons and margins of each pair; without them a large plan is read in half of the time.
+        With the reasons and margins of each pair, which are checked in any case; without them a large plan is read in
+        half of the time.
 
     Raises
     ------
@@ -194,8 +183,7 @@ def _frames(targets: JsonText, wanted: Collection[str] | None, *, explained: boo
     """Decode the decisions, sorted by name, strictly typed: some targets at a time, so that few are objects at once."""
     entries = msgspec.json.decode(targets, type=dict[str, msgspec.Raw])
     names = sorted(name for name in entries if wanted is None or name in wanted)
-    kind = _TargetEntry if explained else _UnexplainedEntry
-    decoder = msgspec.json.Decoder[_TargetEntry | _UnexplainedEntry](kind)
+    decoder = msgspec.json.Decoder(_TargetEntry)
     columns = record_schema(SymbolDecision, without=() if explained else _EXPLAINING)
     own: list[CrossSectionalDecision] = []
     tables = [pl.DataFrame(schema={"target": pl.String(), "symbol": pl.String(), **columns})]
