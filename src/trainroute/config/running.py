@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from trainroute.config.section import Count, PositiveInt, Score, Section
+from trainroute.config.section import Count, PositiveInt, Score, Section, Seed
 
 Recipe = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
 
@@ -142,5 +142,5 @@ class TrainingConfig(Section):
     """The failures after which it is tried again; one that ran into a limit would do so again."""
     on_failure: Literal["skip", "stop"] = "skip"
     """After the last attempt: go on with all others, or let finish what runs and stop."""
-    seed: Count = 0
+    seed: Seed = 0
     families: dict[str, FamilyConfig] = Field(default_factory=dict)

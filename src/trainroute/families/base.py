@@ -25,6 +25,8 @@ Hyperparameter = float | int | str | bool | None
 ALL_TASKS = frozenset(Task)
 ALL_TRAINING_TYPES = frozenset(TrainingType)
 NO_HYPERPARAMETERS: Mapping[str, Hyperparameter] = MappingProxyType({})
+_LARGEST_WHOLE = 2**31 - 1
+"""The largest whole number that the libraries take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +234,8 @@ class Family(ABC):
         Raises
         ------
         ConfigError
-            If a hyperparameter is unknown, or its value is of another kind than the default.
+            If a hyperparameter is unknown, or its value is of another kind than the default, or a whole number beyond
+            what libraries take.
         """
         for key, value in overrides.items():
             _check_override(cls.name, cls.hyperparameters, key, value)
@@ -271,6 +274,8 @@ def _check_override(family: str, known: Mapping[str, Hyperparameter], key: str, 
     kinds: tuple[type, ...] = (int, float) if isinstance(default, float) else (type(default),)
     if default is not None and (not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool)):
         raise ConfigError(f"{where}: expected {type(default).__name__} such as {default!r}, got {value!r}")
+    if isinstance(value, int) and abs(value) > _LARGEST_WHOLE:
+        raise ConfigError(f"{where}: expected a whole number of at most {_LARGEST_WHOLE}, got {value!r}")
 
 
 def _check_features(family: str, rows: Rows) -> None:

@@ -83,6 +83,9 @@ def test_empty_file_means_all_defaults() -> None:
         ("training: {families: {XGBoost: {threads: 0}}}", "training.families.XGBoost.threads: "),
         ("training: {families: {XGBoost: {hyperparameters: {eta: [1]}}}}", "XGBoost.hyperparameters.eta: Input should"),
         ("data: {targets: {PM2.5: {horzon: 1h}}}", "data.targets.PM2.5.horzon: unknown key"),
+        ("training: {seed: 99999999999999999999999}", "training.seed: Input should be less than or equal to 2147483647"),
+        ("training: {seed: 2147483648}", "training.seed: "),
+        ("training: {seed: -1}", "training.seed: "),
         ("holdout: {fraction: 0}", "holdout.fraction"),
         ("validation: {initial_train_blocks: 10}", "initial_train_blocks 10"),
         ("routing: [1, 2]", "routing"),
@@ -111,6 +114,18 @@ def test_one_wrong_value_is_one_problem() -> None:
 def test_without_the_lane_its_threshold_is_not_compared() -> None:
     text = "routing: {enable_experimental_lane: false, cross_sectional: {min_score: 0.5, strong_score: 0.55}}"
     assert parse_config(text, "x").routing.cross_sectional.min_score == 0.5
+
+
+@pytest.mark.parametrize("text", ["1e-2", "1E-2", "+1e-2", "1.e-2", ".1e-1", "0.1e-1", "10e-3"])
+def test_a_number_with_an_exponent_is_a_number(text: str) -> None:
+    config = parse_config(f"training: {{families: {{XGBoost: {{hyperparameters: {{eta: {text}}}}}}}}}", "x")
+    assert config.training.families["XGBoost"].hyperparameters == {"eta": 0.01}
+
+
+@pytest.mark.parametrize("text", ["e-2", "1e", "1e-2x", "'1e-2'", "1e-2\u2000", "0x1e"])
+def test_what_only_looks_like_an_exponent_stays_what_it_was(text: str) -> None:
+    config = parse_config(f"training: {{families: {{XGBoost: {{hyperparameters: {{eta: {text}}}}}}}}}", "x")
+    assert config.training.families["XGBoost"].hyperparameters["eta"] == (30 if text == "0x1e" else text.strip("'"))
 
 
 def test_a_yaml_merge_may_be_overridden() -> None:

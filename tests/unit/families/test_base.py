@@ -24,6 +24,9 @@ def test_overrides_replace_defaults() -> None:
         ({"rounds": True}, r"expected int such as 300, got True"),
         ({"refit": 1}, r"expected bool such as True, got 1"),
         ({"rounds": None}, r"expected int such as 300, got None"),
+        ({"leaves": 2**31}, r"hyperparameters.leaves: expected a whole number of at most 2147483647, got 2147483648"),
+        ({"leaves": -(2**31)}, r"expected a whole number of at most 2147483647, got -2147483648"),
+        ({"learning_rate": 10**400}, r"expected a whole number of at most 2147483647, got 1000"),
         ({"learning_rate": "fast"}, r"expected float such as 0.1, got 'fast'"),
     ],
 )
