@@ -15,7 +15,10 @@ TrainrouteError                   exit code 1
 ├── MissingLibraryError           an optional library is not installed
 ├── OutputInUseError              another process trains into the same output directory
 └── TrainingError                 a family could not be trained
-    └── DiskFullError             no space to write what was trained, or the ledger
+    ├── ModelError                a fit ended in no model that can be used, whatever its rows
+    ├── UnwritableError           something is in the way of what was trained
+    ├── DiskFullError             no space to write what was trained, or the ledger
+    └── BrokenResultError         exit code 2: a trained model or a ledger that is damaged or edited
 
 A message is one line: what, where (file, column, key, symbol), what was expected, what to do.
 """
@@ -101,8 +104,22 @@ class TrainingError(TrainrouteError):
     """A model family could not be trained on a job."""
 
 
+class ModelError(TrainingError):
+    """A fit ended in no model that can be used: no numbers, no files, or files that cannot be read back."""
+
+
+class UnwritableError(TrainingError):
+    """What was trained cannot be written where it belongs."""
+
+
 class DiskFullError(TrainingError):
     """The disk is full, or a file reached the size that the system allows; the run cannot go on."""
+
+
+class BrokenResultError(TrainingError):
+    """A trained model or a ledger that is not what was written, so that nothing can be read from it."""
+
+    exit_code = 2
 
 
 class OutputInUseError(TrainrouteError):

@@ -1,7 +1,7 @@
 """Run a command and end with its exit code; every error is one line on stderr.
 
-Exit codes: 0 done; 1 some or all jobs failed, or problems found; 2 usage, bad input, broken or stale plan;
-130 interrupted.
+Exit codes: 0 done; 1 some or all jobs failed, or problems found; 2 usage, bad input, broken or stale plan or
+model; 130 interrupted.
 """
 
 import errno
@@ -10,9 +10,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import reduce
+from io import TextIOWrapper
+from operator import getitem
 from types import FrameType, TracebackType
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from trainroute.cli.app import build_app, build_compatibility_app
 from trainroute.errors import TrainrouteError, UsageError
@@ -48,7 +51,8 @@ def run_app(app: App, tokens: Sequence[str]) -> int:
         result = app(tokens, exit_on_error=False, print_error=False)
         sys.stdout.flush()  # while a reader that went away can still be noticed
     except CycloptsError as error:
-        return _failed(error, verbose=verbose, exit_code=UsageError.exit_code)
+        said = _too_many(error, app) if isinstance(error, UnusedCliTokensError) else error
+        return _failed(said, verbose=verbose, exit_code=UsageError.exit_code)
     except TrainrouteError as error:
         return _failed(error, verbose=verbose, exit_code=error.exit_code)
     except BrokenPipeError:
@@ -65,8 +69,24 @@ def run_app(app: App, tokens: Sequence[str]) -> int:
 
 
 def _prepare_process() -> None:
+    _prepare_streams()
     signal.signal(signal.SIGTERM, _terminate)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+
+
+def _prepare_streams() -> None:
+    """Open what was closed (``>&-``) on nowhere, and let stdout escape what its encoding lacks, as stderr does.
+
+    Nowhere gets the number of the closed stream, the lowest that is free, and children inherit it. Else a file that is
+    opened later would get the number, and be taken for the stream.
+    """
+    for name, flags, mode in (("stdin", os.O_RDONLY, "r"), ("stdout", os.O_WRONLY, "w"), ("stderr", os.O_WRONLY, "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, flags)
+            os.set_inheritable(nowhere, True)  # noqa: FBT003 - takes no keyword
+            setattr(sys, name, os.fdopen(nowhere, mode, encoding="utf-8", closefd=False))
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _mute_stdout() -> None:
@@ -80,6 +100,18 @@ def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
     """Unwind as an interrupt does, so that workers, ledger and temporary files are left in order."""
     _say("terminated")
     sys.exit(128 + number)
+
+
+def _too_many(error: UnusedCliTokensError, app: App) -> UsageError:
+    """Return the error for arguments that a command has no place for."""
+    chain = error.command_chain or ()
+    command = " ".join((*app.name, *chain))
+    places = [found for found in reduce(getitem, chain, app).assemble_argument_collection() if found.index is not None]
+    names = [place.name.removeprefix("--").upper() for place in places]
+    forms = [name if place.required else f"[{name}]" for name, place in zip(names, places, strict=True)]
+    expected = f"expected '{' '.join((command, *forms))}' and options" if forms else f"'{command}' takes options only"
+    stray = ", ".join(map(repr, error.unused_tokens or ()))
+    return UsageError(f"cannot use {stray}: {expected}; leave the rest out, or see '{command} --help'")
 
 
 def _failed(error: Exception, *, verbose: bool, exit_code: int) -> int:

@@ -15,7 +15,7 @@ from typing import Self
 
 import msgspec
 
-from trainroute.errors import DiskFullError, TrainingError, UsageError
+from trainroute.errors import BrokenResultError, DiskFullError, OutputInUseError, TrainrouteError, UsageError
 from trainroute.records.results import FamilyResult, FamilyState
 
 LEDGER_SCHEMA_VERSION = 2
@@ -105,25 +105,20 @@ def open_database(path: Path) -> sqlite3.Connection:
     UsageError
         If the file cannot be opened for writing.
     DiskFullError
-        If there is no space for it.
-    TrainingError
+        If there is no space for it, or the disk fails.
+    OutputInUseError
+        If another process does not let go of the file.
+    BrokenResultError
         If the file is no ledger, or one of a later version.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with _explained(path):
         connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
-    except sqlite3.Error as error:
-        raise UsageError(f"{path}: cannot be opened for writing ({error}); choose another --output-dir") from None
-    try:
-        _prepare(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        if _no_space(error):
-            raise _unwritable(path, error) from None
-        raise TrainingError(f"{path}: cannot be used as the training ledger ({error}); move it away") from None
-    except TrainingError:
-        connection.close()
-        raise
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 
@@ -135,7 +130,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     with transaction(connection, path):
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if found > LEDGER_SCHEMA_VERSION:
-            raise TrainingError(
+            raise BrokenResultError(
                 f"{path}: a training ledger of version {found}; this version reads {LEDGER_SCHEMA_VERSION}, "
                 "move the file away"
             )
@@ -164,33 +159,48 @@ def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
 
     Raises
     ------
-    DiskFullError
-        If there is no space for it.
+    UsageError, DiskFullError, OutputInUseError, BrokenResultError
+        As `open_database`.
     """
-    try:
+    with _explained(path):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:  # SQLite itself has rolled back where the disk is full
                 connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        if _no_space(error):
-            raise _unwritable(path, error) from None
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say of what SQLite cannot do whether the disk, the rights, another process or the ledger is the cause."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise
+    except sqlite3.DatabaseError as error:
+        raise _cause(path, error) from None
 
 
-def _no_space(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0)
-    return code & _PRIMARY == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_WRITE
+def _cause(path: Path, error: sqlite3.DatabaseError) -> TrainrouteError:
+    match getattr(error, "sqlite_errorcode", 0) & _PRIMARY:  # the module itself gives none
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
+            return DiskFullError(
+                f"{path}: cannot be written ({error}: the disk is full, or fails); free some space, "
+                "then go on with --resume"
+            )
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return UsageError(f"{path}: cannot be opened for writing ({error}); choose another --output-dir")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return OutputInUseError(f"{path}: another process holds it ({error}); wait for its end, or stop it")
+        case _:
+            return _broken(path, error)
 
 
-def _unwritable(path: Path, error: sqlite3.Error) -> DiskFullError:
-    return DiskFullError(f"{path}: cannot be written ({error}); free some space, then go on with --resume")
+def _broken(path: Path, error: Exception) -> BrokenResultError:
+    return BrokenResultError(f"{path}: cannot be used as the training ledger ({error}); move it away")
 
 
 class Ledger:
@@ -226,9 +236,21 @@ class Ledger:
             return self._connection.executemany(of_pair, [(*values, *pair) for pair in pairs]).rowcount
 
     def results(self) -> tuple[FamilyResult, ...]:
-        """Return the rows of the plan, sorted by job and family."""
-        rows = self._connection.execute(_SELECT, (self._plan_id,)).fetchall()
-        return tuple(msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), FamilyResult, strict=False) for row in rows)
+        """Return the rows of the plan, sorted by job and family.
+
+        Raises
+        ------
+        BrokenResultError
+            If a row is none that training wrote.
+        """
+        with _explained(self._path):
+            rows = [
+                dict(zip(_COLUMNS, row, strict=True)) for row in self._connection.execute(_SELECT, (self._plan_id,))
+            ]
+        try:
+            return msgspec.convert(rows, tuple[FamilyResult, ...], strict=False)
+        except msgspec.ValidationError as error:
+            raise _broken(self._path, error) from None
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from trainroute.errors import DiskFullError, OutputInUseError
+from trainroute.errors import OutputInUseError, TrainrouteError
 from trainroute.train.ledger import open_database, transaction
 
 Pair = tuple[str, str]
@@ -111,8 +111,8 @@ class OutputLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let go; where the disk is full the end of this process does it."""
-        with suppress(sqlite3.Error, DiskFullError), transaction(self._connection, self._ledger):
+        """Let go; where the ledger cannot be written the end of this process does it."""
+        with suppress(sqlite3.Error, TrainrouteError), transaction(self._connection, self._ledger):
             self._connection.executemany(
                 "DELETE FROM holders WHERE host = ? AND process = ? AND process_started = ? "
                 "AND job_id = ? AND family = ?",

@@ -1,14 +1,16 @@
 import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cyclopts import App
 
 from trainroute.cli import entry
 from trainroute.cli.app import COMMANDS, COMPATIBILITY, build_app, build_compatibility_app
-from trainroute.errors import BrokenPlanError, DataError, TrainingError, TrainrouteError
+from trainroute.errors import BrokenPlanError, BrokenResultError, DataError, TrainingError, TrainrouteError
 
 pytestmark = pytest.mark.usefixtures("quiet_logger")
 
@@ -33,6 +35,7 @@ def _app(raising: BaseException | None = None, result: object = None) -> App:
         (TrainingError("x"), 1),
         (DataError("x"), 2),
         (BrokenPlanError("x"), 2),
+        (BrokenResultError("x"), 2),
         (PermissionError(13, "Permission denied"), 2),
         (OSError(errno.ENAMETOOLONG, "File name too long"), 2),
         (OSError(28, "No space left on device"), 1),
@@ -97,6 +100,68 @@ def test_wrong_usage_is_exit_code_2_in_one_line(
     ended = program(*arguments)
     assert ended.code == 2  # type: ignore[attr-defined]
     assert named in ended.error  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("families", "LightGBM", "XGBoost"), "'XGBoost': expected 'trainroute families [NAME]' and options"),
+        (("diff", "a", "b", "c", "d"), "'c', 'd': expected 'trainroute diff BEFORE AFTER' and options"),
+        (("train", "--data-dir", "data", "data"), "'data': 'trainroute train' takes options only"),
+    ],
+)
+def test_an_argument_too_many_says_what_was_expected(
+    arguments: tuple[str, ...], said: str, program: Callable[..., object]
+) -> None:
+    ended = program(*arguments)
+    assert ended.code == 2  # type: ignore[attr-defined]
+    expected = f"cannot use {said}; leave the rest out, or see 'trainroute {arguments[0]} --help'"
+    assert ended.error == expected  # type: ignore[attr-defined]
+
+
+_COMMANDS = {
+    "trainroute": "from trainroute.cli import entry; entry.main(['families'])",
+    "TRAINING": "import sys; sys.argv[1:] = ['--help']; from trainroute.cli import entry; "
+    "entry.compatibility_main('TRAINING.training_strategies.main')",
+}
+_LOOKS_AT_STREAMS = """
+import atexit, os, subprocess, sys
+def look():
+    with open(FOUND, "w") as found:
+        print(found.fileno() > 2, file=found)
+        print(*(os.get_inheritable(n) for n in range(3)), file=found)
+        child = subprocess.run([sys.executable, "-c", "import sys; sys.exit(sys.stderr is None)"])
+        print(child.returncode, file=found)
+atexit.register(look)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell closes the streams")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", _COMMANDS.values(), ids=_COMMANDS)
+def test_closed_streams_are_nowhere_and_stay_taken(closed: str, command: str, tmp_path: Path) -> None:
+    found = tmp_path / "found"
+    script = f"FOUND = {str(found)!r}{_LOOKS_AT_STREAMS}{command}"
+    done = subprocess.run(["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, "-c", script], check=False)
+    assert done.returncode == 0
+    assert found.read_text() == "True\nTrue True True\n0\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1"])
+def test_what_stdout_cannot_encode_is_escaped(encoding: str) -> None:
+    script = """
+from cyclopts import App
+from trainroute.cli import entry
+
+app = App()
+app.command(lambda: print("a × b → Ω \\N{SNOWMAN}"), name="work")
+entry.build_app = lambda: app
+entry.main(["work"])
+"""
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.rstrip().endswith(b"\\u2603")
 
 
 def test_every_command_can_be_loaded_and_says_what_it_does() -> None:

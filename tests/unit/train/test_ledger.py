@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from trainroute.errors import TrainingError
+from trainroute.errors import BrokenResultError, DiskFullError, OutputInUseError, TrainingError, UsageError
 from trainroute.records.results import FailureKind, FamilyResult, FamilyState
 from trainroute.records.vocabulary import RouteState, Stage
 from trainroute.train.ledger import Ledger, seconds_taken
@@ -171,3 +171,79 @@ with Ledger(path, "plan") as ledger:
     assert rows == "1"
     with Ledger(path, "plan") as ledger:
         assert ledger.results() == (_result(),)
+
+
+_OPEN_WITHIN = """
+import resource, sys
+from pathlib import Path
+from trainroute.errors import DiskFullError
+from trainroute.train.ledger import Ledger
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    Ledger(Path(sys.argv[1]), "plan").results()
+except DiskFullError as error:
+    print(error)
+"""
+
+
+def test_a_ledger_that_cannot_be_opened_for_want_of_space_is_no_broken_one(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path, "plan") as ledger:
+        ledger.record([_result()])
+    command = [sys.executable, "-c", _OPEN_WITHIN, str(path), "8192"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"{path}: cannot be written (disk I/O error: the disk is full, or fails); free some space")
+    assert "move" not in said
+    with Ledger(path, "plan") as ledger:
+        assert ledger.results() == (_result(),)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (sqlite3.SQLITE_FULL, DiskFullError),
+        (sqlite3.SQLITE_IOERR, DiskFullError),
+        (sqlite3.SQLITE_IOERR_SHMSIZE, DiskFullError),
+        (sqlite3.SQLITE_IOERR_FSYNC, DiskFullError),
+        (sqlite3.SQLITE_CANTOPEN, UsageError),
+        (sqlite3.SQLITE_READONLY_DIRECTORY, UsageError),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, OutputInUseError),
+        (sqlite3.SQLITE_CORRUPT, BrokenResultError),
+        (None, BrokenResultError),
+    ],
+)
+def test_only_a_broken_ledger_is_to_be_moved_away(code: int | None, expected: type[Exception], tmp_path: Path) -> None:
+    error = sqlite3.DatabaseError("said by SQLite")
+    if code is not None:
+        error.sqlite_errorcode = code
+    with Ledger(tmp_path / "ledger.sqlite", "plan") as ledger:
+        with pytest.raises(expected, match="said by SQLite") as raised, ledger.alone():
+            raise error
+        assert ("move it away" in str(raised.value)) == (expected is BrokenResultError)
+        assert ledger.results() == (), "the ledger is free again"
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("DROP TABLE results", "no such table"),
+        ("ALTER TABLE results DROP COLUMN route", "no such column|no column named"),
+        ("UPDATE results SET state = 'weird'", "weird"),
+        ("UPDATE results SET seconds = 'long'", "float"),
+        ("UPDATE results SET reason = CAST(x'ff' AS TEXT)", "decode"),
+    ],
+)
+def test_a_damaged_ledger_that_opens_is_refused_in_one_line(damage: str, named: str, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path, "plan") as ledger:
+        ledger.record([_result()])
+    connection = sqlite3.connect(path)
+    connection.execute(damage)
+    connection.commit()
+    connection.close()
+    with Ledger(path, "plan") as ledger:
+        with pytest.raises(BrokenResultError, match=rf"cannot be used as the training ledger \(.*({named}).*move it"):
+            ledger.results()
+        if "TABLE" in damage:
+            with pytest.raises(BrokenResultError, match=rf"cannot be used as the training ledger \(.*({named})"):
+                ledger.record([_result()])
