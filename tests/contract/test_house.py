@@ -19,7 +19,8 @@ def test_a_file_is_one_thing(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
 
 
-def test_only_the_job_runner_catches_everything() -> None:
+def test_only_the_job_runner_and_the_loading_of_models_catch_everything() -> None:
+    """There a family's own code runs, which may raise anything."""
     catching = {
         _relative(path)
         for path in SOURCES
@@ -27,8 +28,7 @@ def test_only_the_job_runner_catches_everything() -> None:
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
     }
-    assert {name.split("/")[1] for name in catching} <= {"train"}, catching
-    assert len(catching) <= 1, catching
+    assert catching == {"trainroute/train/worker.py", "trainroute/train/artifact.py"}
 
 
 def test_nothing_is_pickled() -> None:

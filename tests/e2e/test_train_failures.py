@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -127,6 +128,82 @@ def test_every_way_to_fail_is_named_and_all_others_are_trained(tmp_path: Path) -
     children = [int(mark.name.removeprefix("child_")) for mark in tmp_path.glob("child_*")]
     assert children, "the one that eats memory always comes to start its child"
     _until(lambda: all(_ended(child) for child in children), "the children of families that were stopped have ended")
+
+
+def test_a_family_that_ends_the_program_fails_by_name_and_its_worker_lives_on(tmp_path: Path) -> None:
+    names = "Quits,Interrupts,Closes,Wordless,Unspeakable"
+    run = _run(tmp_path, f"Fine,{names}", workers=1)
+    assert run.returncode == 1, run.stderr.decode()
+    found = _results(run.stdout)
+    assert {name: found[f"A {name}"]["reason"] for name in names.split(",")} == {
+        "Quits": "SystemExit: bye",
+        "Interrupts": "KeyboardInterrupt",
+        "Closes": "GeneratorExit",
+        "Wordless": "WordlessError: its message cannot be had (ValueError)",
+        "Unspeakable": "ValueError: no file ?t?.csv",
+    }
+    assert {found[f"A {name}"]["failure"] for name in names.split(",")} == {"error"}
+    assert len({_details(tmp_path, found[f"{symbol} Fine"])["process"] for symbol in "ABC"}) == 1
+
+
+def test_a_real_interrupt_still_ends_a_worker(tmp_path: Path) -> None:
+    run = _run(tmp_path, "Signalled", workers=1)
+    row = _results(run.stdout)["A Signalled"]
+    assert row["failure"] == "died"
+    assert "was killed by signal 2 (Interrupt)" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("NamesManifest", "its model names the file 'manifest.json'; expected a plain name other than manifest.json"),
+        ("Escapes", "its model names the file '../../../../escaped.txt'; expected a plain name"),
+        ("SavesNothing", "saving its model left no file; expected exactly the files model.json; correct 'save'"),
+        ("SavesMore", "saving its model left model.json, notes.txt; expected exactly the files model.json"),
+        ("LoadsAnother", "its saved model predicts otherwise than the fitted one; correct 'save' or 'load'"),
+        ("CannotLoad", "its saved model cannot be used (KeyError: 'weights'); correct 'load'"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_not_done(odd_models: tuple[Path, dict[str, Any]], name: str, said: str) -> None:
+    output, found = odd_models
+    row = found[f"A {name}"]
+    assert (row["state"], row["failure"], row["artifact"]) == ("failed", "error", None)
+    assert row["reason"].startswith(f"{name}: {said}")
+    assert not (output / f"models/sym_y_up_A/{name}").exists()
+    assert not list(output.parent.rglob("escaped.txt"))
+
+
+def test_predictions_that_are_no_numbers_are_not_blamed_on_the_rows(odd_models: tuple[Path, dict[str, Any]]) -> None:
+    row = odd_models[1]["A NoNumbers"]
+    assert row["failure"] == "error"
+    assert re.fullmatch(
+        r"the fitted model predicts NaN or infinity on \d+ of \d+ holdout rows; bring .* defaults", row["reason"]
+    )
+
+
+@pytest.fixture(scope="module")
+def odd_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    output = tmp_path_factory.mktemp("odd") / "a/b/results"
+    names = "NamesManifest,Escapes,SavesNothing,SavesMore,LoadsAnother,CannotLoad,NoNumbers"
+    run = _run(output, names, workers=1)
+    assert run.returncode == 1, run.stderr.decode()
+    return output, _results(run.stdout)
+
+
+@pytest.mark.parametrize("blocked", ["models", "models/sym_y_up_A", "models/sym_y_up_A/Fine", "foreign folder"])
+def test_what_is_in_the_way_of_a_model_is_not_blamed_on_the_rows(tmp_path: Path, blocked: str) -> None:
+    output = tmp_path / "results"
+    way = output / (f"models/sym_y_up_A/Fine/{blocked}" if blocked == "foreign folder" else blocked)
+    way.parent.mkdir(parents=True)
+    way.write_text("mine")
+    run = _run(output, "Fine", workers=1, attempts=2)
+    assert run.returncode == 1, run.stderr.decode()
+    row = _results(run.stdout)["A Fine"]
+    assert (row["failure"], row["attempts"]) == ("unwritable", 1)
+    assert row["reason"].startswith("the model cannot be written: ")
+    assert way.read_text() == "mine"
+    report = json.loads((output / "globals/training_report.json").read_text())
+    assert report["failures"]["unwritable"]["advice"].startswith("clear the place that the reason names")
 
 
 def test_the_stages_have_workers_of_their_own_with_their_own_limits(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from trainroute.errors import TrainingError
+from trainroute.errors import ModelError
 from trainroute.networks.keras_backend import keras_threads, load_keras
 from trainroute.networks.keras_dense import dense, draw_seeds, forward, set_weights, weights_of
 from trainroute.networks.keras_loss import Block, Kind, masked_loss
@@ -117,7 +117,7 @@ def train_generator(architecture: GeneratorArchitecture, table: Table, game: Gam
 
     Raises
     ------
-    TrainingError
+    ModelError
         If the loss is not a number.
     """
     rng = np.random.default_rng(game.seed)
@@ -134,7 +134,7 @@ def train_generator(architecture: GeneratorArchitecture, table: Table, game: Gam
             given = [noise, table.conditions[drawn], table.present[drawn], table.values[drawn]]
             loss = float(both.train_on_batch(given, truths))
             if not np.isfinite(loss):
-                raise TrainingError(f"the loss is {loss} in step {step}; expected a number: lower gan_learning_rate")
+                raise ModelError(f"the loss is {loss} in step {step}; expected a number: lower gan_learning_rate")
             if step >= first_kept:
                 share = 1.0 / (step - first_kept + 1)
                 now = weights_of(generator)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trainroute.errors import TrainingError
+from trainroute.errors import ModelError
 from trainroute.networks.keras_backend import keras_threads, load_keras
 from trainroute.networks.keras_dense import set_weights, weights_of
 from trainroute.networks.keras_loss import Block, masked_loss
@@ -53,7 +53,7 @@ def train(
 
     Raises
     ------
-    TrainingError
+    ModelError
         If the loss is not a number.
     """
     keras = load_keras()
@@ -70,7 +70,7 @@ def train(
                 loss += float(model.train_on_batch(examples.inputs[batch], examples.labels[batch]))
             loss = _loss(model, validation) if validation else loss
             if not np.isfinite(loss):
-                raise TrainingError(f"the loss is {loss} in epoch {epoch}; expected a number: lower learning_rate")
+                raise ModelError(f"the loss is {loss} in epoch {epoch}; expected a number: lower learning_rate")
             if validation is None or loss < best_loss:
                 best_epoch, best_loss, best_weights = epoch, loss, weights_of(model)
     set_weights(model, best_weights)

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trainroute.errors import TrainingError
+from trainroute.errors import ModelError
 from trainroute.networks.batches import Batches
 from trainroute.networks.heads import Head
 from trainroute.networks.schedule import Schedule, Training
@@ -70,7 +70,7 @@ def train(
 
     Raises
     ------
-    TrainingError
+    ModelError
         If the loss stops being a number.
     """
     optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
@@ -128,7 +128,7 @@ def _mean_loss(network: nn.Module, examples: Examples, rows: Tensor, head: Head)
 
 def _check_loss(loss: float) -> None:
     if not math.isfinite(loss):
-        raise TrainingError(f"the loss of the network has become {loss}; lower the hyperparameter learning_rate")
+        raise ModelError(f"the loss of the network has become {loss}; lower the hyperparameter learning_rate")
 
 
 def predict(network: nn.Module, batches: Batches, head: Head) -> NDArray[np.float64]:

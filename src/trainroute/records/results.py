@@ -25,13 +25,15 @@ class FailureKind(StrEnum):
     """How a fit failed."""
 
     REFUSED = "refused"
-    """An error that trainroute raises on purpose, such as too few rows; another attempt would end the same."""
+    """The family says that its rows cannot teach it, such as too few of them; another attempt would end the same."""
     ERROR = "error"
     TIME_LIMIT = "time_limit"
     MEMORY_LIMIT = "memory_limit"
     DIED = "died"
     """Its worker process ended by itself, or was killed from outside."""
     MISSING_LIBRARY = "missing_library"
+    UNWRITABLE = "unwritable"
+    """Something is in the way where its model belongs; another attempt would end the same."""
     DISK_FULL = "disk_full"
     """Its model could not be written; the whole run stops."""
 

@@ -1,7 +1,7 @@
 """Predictions as rows of a Parquet file, written group by group beside its place and renamed at the end."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +70,7 @@ def write_predictions(path: Path, frames: Iterable[pl.DataFrame], metadata: Mapp
 
     Raises
     ------
-    DiskFullError, TrainingError
+    DiskFullError, UnwritableError
         If it cannot be written.
     """
     import pyarrow as pa  # noqa: PLC0415 - heavy library
@@ -80,12 +80,20 @@ def write_predictions(path: Path, frames: Iterable[pl.DataFrame], metadata: Mapp
         frame = pl.concat([pl.DataFrame(schema=SCHEMA), *parts])
         return frame.to_arrow(compat_level=pl.CompatLevel.oldest()).replace_schema_metadata(entries)
 
+    of_frames: list[OSError] = []  # what goes wrong before there is anything to write
     entries = {METADATA_KEY: json.dumps(metadata, sort_keys=True)}
+
+    def taken() -> Iterator[pl.DataFrame]:
+        try:
+            yield from frames
+        except OSError as error:
+            of_frames.append(error)
+            raise
 
     def write(file: object) -> None:
         waiting: list[pl.DataFrame] = []
         with pq.ParquetWriter(file, arrow([]).schema, compression="zstd") as writer:
-            for frame in frames:
+            for frame in taken():
                 waiting.append(frame)
                 if sum(map(len, waiting)) >= _ROWS_PER_GROUP:
                     writer.write_table(arrow(waiting))
@@ -95,4 +103,6 @@ def write_predictions(path: Path, frames: Iterable[pl.DataFrame], metadata: Mapp
     try:
         atomic(path, write)
     except OSError as error:
+        if error in of_frames:
+            raise
         raise unwritable("the predictions", error) from None

@@ -18,6 +18,8 @@ ADVICE: Mapping[FailureKind, str] = MappingProxyType(
         FailureKind.DIED: "look at what it said last; if the system ran out of memory, lower training.workers or set "
         "training.memory_mb",
         FailureKind.MISSING_LIBRARY: "install the library, or leave the family out of --families",
+        FailureKind.UNWRITABLE: "clear the place that the reason names, or give another --output-dir; then go on with "
+        "--resume",
         FailureKind.DISK_FULL: "free some space, then go on with --resume",
     }
 )

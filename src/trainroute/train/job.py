@@ -15,10 +15,12 @@ from trainroute.records.plan import Record, TrainingJob
 from trainroute.records.results import MODEL_MANIFEST_SCHEMA_VERSION, HoldoutScores, ModelManifest
 from trainroute.records.vocabulary import Task
 from trainroute.train.artifact import library_versions, model_folder, save_model
-from trainroute.train.rows import JobRows, Wanted, job_rows, take_training_rows, training_symbols, window
+from trainroute.train.rows import JobRows, Wanted, job_rows, take_features, take_training_rows, training_symbols, window
 from trainroute.train.scoring import score_holdout
 from trainroute.train.store import PanelStore
 
+_SAMPLE = 32
+"""Rows for which the saved model must predict what the fitted one does."""
 _PREPROCESSING = {"dtype": "float32", "missing": "NaN", "scaling": "inside the model"}
 
 
@@ -66,7 +68,13 @@ def run_job(task: JobTask, store: PanelStore, models: Path) -> JobDone:
     MissingLibraryError
         If a library of the family is not installed.
     TrainingError
-        If the job's rows cannot teach, the model predicts no numbers, or it cannot be saved.
+        If the job's rows cannot teach.
+    ModelError
+        If the model predicts no numbers, or is not what comes back from its files.
+    UnwritableError
+        If something is in the way where it belongs.
+    DiskFullError
+        If there is no space for it.
     """
     family = FAMILIES.get(task.family)
     missing = family.missing_libraries()
@@ -90,7 +98,12 @@ def run_job(task: JobTask, store: PanelStore, models: Path) -> JobDone:
     scores = score_holdout(store, model, wanted, rows.holdout, threads=task.threads)
     manifest = _manifest(task, target, store, rows, scores, model)
     folder = model_folder(models, task.folder, family.name)
-    save_model(folder, model, manifest)
+    save_model(
+        folder,
+        model,
+        manifest,
+        take_features(store, (rows.holdout if len(rows.holdout) else rows.train)[:_SAMPLE], task.features),
+    )
     return JobDone(
         score=scores.score,
         scored_rows=scores.rows,

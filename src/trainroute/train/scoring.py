@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from trainroute.errors import TrainingError
+from trainroute.errors import ModelError
 from trainroute.families import FittedModel
 from trainroute.metrics import GroupedConcordance, grouped_concordance, multiclass_concordance
 from trainroute.panel import Target
@@ -24,7 +24,7 @@ def score_holdout(store: PanelStore, model: FittedModel, wanted: Wanted, rows: I
 
     Raises
     ------
-    TrainingError
+    ModelError
         If the model predicts NaN or infinity.
     """
     start = int(store.split.boundaries[-1])
@@ -33,7 +33,10 @@ def score_holdout(store: PanelStore, model: FittedModel, wanted: Wanted, rows: I
     prediction = _predicted(store, model, wanted, rows, threads=threads)
     if not np.isfinite(prediction).all():
         bad = int(np.count_nonzero(~np.isfinite(prediction).reshape(len(rows), -1).all(axis=1)))
-        raise TrainingError(f"the fitted model predicts NaN or infinity on {bad} of {len(rows)} holdout rows")
+        raise ModelError(
+            f"the fitted model predicts NaN or infinity on {bad} of {len(rows)} holdout rows; bring the family's "
+            "hyperparameters nearer to their defaults"
+        )
     numbers, group = np.unique(symbol_of(store, rows), return_inverse=True)
     result = _measured(wanted.target, prediction, take_labels(store, rows, wanted.target), group, len(numbers))
     symbols = {

@@ -16,7 +16,15 @@ from typing import BinaryIO
 
 import msgspec
 
-from trainroute.errors import DiskFullError, MissingLibraryError, TrainrouteError, one_line
+from trainroute.errors import (
+    DiskFullError,
+    MissingLibraryError,
+    ModelError,
+    TrainingError,
+    TrainrouteError,
+    UnwritableError,
+    one_line,
+)
 from trainroute.records.results import FailureKind
 from trainroute.train.artifact import DISK_FULL
 from trainroute.train.devices import VISIBLE
@@ -30,6 +38,7 @@ _LONGEST_REASON = 400
 
 def main() -> None:
     """Serve tasks until standard input ends."""
+    _end_by_interrupts()
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         requests = sys.stdin.buffer
@@ -40,6 +49,12 @@ def main() -> None:
         while True:
             answers.write(encode_line(_run(decode_task(tasks.get()), store, setup)))
             answers.flush()
+
+
+def _end_by_interrupts() -> None:
+    """Let a real Ctrl-C end the process, so that a KeyboardInterrupt can only be one that a family has raised."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _listen(requests: BinaryIO, tasks: "queue.SimpleQueue[bytes]") -> None:
@@ -61,7 +76,7 @@ def _run(task: JobTask, store: PanelStore, setup: WorkerSetup) -> Reply:
     try:
         with _threads(task.threads, setup.threads):
             done = run_job(task, store, setup.models_folder)
-    except Exception as error:  # noqa: BLE001 - the job runner's boundary: one family must not end the run
+    except BaseException as error:  # noqa: BLE001 - the job runner's boundary: one family must not end the run
         failure = _failure(error)
     return Reply(
         done=done,
@@ -72,15 +87,25 @@ def _run(task: JobTask, store: PanelStore, setup: WorkerSetup) -> Reply:
     )
 
 
-def _failure(error: Exception) -> Failure:
+def _failure(error: BaseException) -> Failure:
+    kind = _kind(error)
+    on_purpose = isinstance(error, TrainrouteError) or kind is FailureKind.DISK_FULL
+    return Failure(
+        kind=kind,
+        reason=_text(error) if on_purpose else _named(error),
+        traceback=None if on_purpose and kind is not FailureKind.ERROR else _encodable(traceback.format_exc()),
+    )
+
+
+def _kind(error: BaseException) -> FailureKind:
     if isinstance(error, DiskFullError) or (isinstance(error, OSError) and error.errno in DISK_FULL):
-        return Failure(kind=FailureKind.DISK_FULL, reason=str(error))
-    if isinstance(error, MissingLibraryError):
-        return Failure(kind=FailureKind.MISSING_LIBRARY, reason=str(error))
-    if isinstance(error, TrainrouteError):
-        return Failure(kind=FailureKind.REFUSED, reason=str(error))
-    kind = FailureKind.MISSING_LIBRARY if isinstance(error, ImportError) else FailureKind.ERROR
-    return Failure(kind=kind, reason=_named(error), traceback=traceback.format_exc())
+        return FailureKind.DISK_FULL
+    if isinstance(error, MissingLibraryError | ImportError):
+        return FailureKind.MISSING_LIBRARY
+    if isinstance(error, UnwritableError):
+        return FailureKind.UNWRITABLE
+    refused = isinstance(error, TrainingError) and not isinstance(error, ModelError)
+    return FailureKind.REFUSED if refused else FailureKind.ERROR
 
 
 def _gpu_unused() -> bool:
@@ -99,9 +124,20 @@ def _threads(wanted: int, started_with: int) -> contextlib.AbstractContextManage
     return limits
 
 
-def _named(error: Exception) -> str:
-    text = one_line(error, limit=_LONGEST_REASON)
+def _named(error: BaseException) -> str:
+    text = one_line(_text(error), limit=_LONGEST_REASON)
     return f"{type(error).__name__}: {text}"[:_LONGEST_REASON] if text else type(error).__name__
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return _encodable(str(error))
+    except Exception as another:  # noqa: BLE001 - an error of a family's own, which may say anything when asked
+        return f"its message cannot be had ({type(another).__name__})"
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 if __name__ == "__main__":

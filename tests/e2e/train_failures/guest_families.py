@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -212,3 +212,147 @@ class Flaky(Guest):
             (MARKS / "flaky").touch()
             os.kill(os.getpid(), signal.SIGSEGV)
             time.sleep(10)
+
+
+class Quits(Guest):
+    """Ends the program, as a library with a command line does."""
+
+    name: ClassVar[str] = "Quits"
+
+    def act(self) -> None:
+        sys.exit("bye")
+
+
+class Interrupts(Guest):
+    name: ClassVar[str] = "Interrupts"
+
+    def act(self) -> None:
+        raise KeyboardInterrupt
+
+
+class Closes(Guest):
+    name: ClassVar[str] = "Closes"
+
+    def act(self) -> None:
+        raise GeneratorExit
+
+
+class WordlessError(Exception):
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class Wordless(Guest):
+    name: ClassVar[str] = "Wordless"
+
+    def act(self) -> None:
+        raise WordlessError
+
+
+class Unspeakable(Guest):
+    """Says what no UTF-8 can hold, such as the name of a file of another time."""
+
+    name: ClassVar[str] = "Unspeakable"
+
+    def act(self) -> None:
+        raise ValueError("no file \udce9t\udce9.csv")
+
+
+class Signalled(Guest):
+    """Gets a real Ctrl-C."""
+
+    name: ClassVar[str] = "Signalled"
+
+    def act(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+
+
+class OddModel(FirstFeature):
+    """A model whose files are not what it says, or do not give it back."""
+
+    def __init__(self, files: tuple[str, ...], save: Callable[[Path], object], value: float | None = None) -> None:
+        super().__init__({})
+        self._files, self._save, self._value = files, save, value
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return self._files
+
+    def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:
+        return super().predict(rows, threads=threads) if self._value is None else np.full(len(rows), self._value)
+
+    def save(self, folder: Path) -> None:
+        self._save(folder)
+
+
+class Odd(Guest):
+    """What families with such a model share."""
+
+    @abstractmethod
+    def made(self) -> OddModel:
+        """Return the model."""
+
+    def act(self) -> None:
+        """Nothing odd."""
+
+    def _fit(self, train: TrainingRows, validation: TrainingRows, context: FitContext) -> FittedModel:
+        super()._fit(train, validation, context)
+        return self.made()
+
+
+def _write(*names: str) -> Callable[[Path], object]:
+    return lambda folder: [(folder / name).write_text("{}") for name in names]
+
+
+class NamesManifest(Odd):
+    name: ClassVar[str] = "NamesManifest"
+
+    def made(self) -> OddModel:
+        return OddModel(("manifest.json",), _write("manifest.json"))
+
+
+class Escapes(Odd):
+    name: ClassVar[str] = "Escapes"
+
+    def made(self) -> OddModel:
+        return OddModel(("../../../../escaped.txt",), _write("../../../../escaped.txt"))
+
+
+class SavesNothing(Odd):
+    name: ClassVar[str] = "SavesNothing"
+
+    def made(self) -> OddModel:
+        return OddModel(("model.json",), _write())
+
+
+class SavesMore(Odd):
+    name: ClassVar[str] = "SavesMore"
+
+    def made(self) -> OddModel:
+        return OddModel(("model.json",), _write("model.json", "notes.txt"))
+
+
+class LoadsAnother(Odd):
+    """Its files give back a model that predicts something else."""
+
+    name: ClassVar[str] = "LoadsAnother"
+
+    def made(self) -> OddModel:
+        return OddModel(("model.json",), _write("model.json"), value=0.5)
+
+
+class CannotLoad(Fine):
+    name: ClassVar[str] = "CannotLoad"
+
+    def load(self, folder: Path) -> FittedModel:
+        return FirstFeature(json.loads((folder / "model.json").read_text())["weights"])
+
+
+class NoNumbers(Odd):
+    name: ClassVar[str] = "NoNumbers"
+
+    def made(self) -> OddModel:
+        return OddModel(("model.json",), _write("model.json"), value=np.nan)

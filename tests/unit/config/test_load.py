@@ -83,7 +83,7 @@ def test_empty_file_means_all_defaults() -> None:
         ("training: {families: {XGBoost: {threads: 0}}}", "training.families.XGBoost.threads: "),
         ("training: {families: {XGBoost: {hyperparameters: {eta: [1]}}}}", "XGBoost.hyperparameters.eta: Input should"),
         ("data: {targets: {PM2.5: {horzon: 1h}}}", "data.targets.PM2.5.horzon: unknown key"),
-        ("training: {seed: 99999999999999999999999}", "training.seed: Input should be less than or equal to 2147483647"),
+        ("training: {seed: 99999999999999999999999}", "training.seed: Input should be less than or equal"),
         ("training: {seed: 2147483648}", "training.seed: "),
         ("training: {seed: -1}", "training.seed: "),
         ("holdout: {fraction: 0}", "holdout.fraction"),
