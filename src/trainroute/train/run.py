@@ -174,7 +174,7 @@ def _named_disk() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in DISK_FULL:
-            raise unwritable("a file", error) from None
+            raise unwritable("a file", error, then="go on with --resume") from None
         raise
 
 

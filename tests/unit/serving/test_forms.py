@@ -1,6 +1,10 @@
 """Plans without jobs, old plans, long files, names that attack, and what the command prints."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ import pytest
 from trainroute import pipeline
 from trainroute.errors import PlanNotFoundError, UsageError
 from trainroute.serving.table import SCHEMA
+from trainroute.train import read_manifest
 
 Program = Callable[..., Any]
 HOSTILE = ("\x1b[2J", "../../x", "a b", "<b>", "Ω", "con", "x'; --")
@@ -108,11 +113,28 @@ def test_the_command_prints_the_comparison_and_writes_beside_the_file(trained, p
     assert json.loads((trained.path / "printed.evaluation.json").read_text())["schema_version"] == 1
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell closes the streams")
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_training_and_prediction_need_no_open_streams(copied, closed: str) -> None:
+    def ended(*arguments: object) -> int:
+        command = ["sh", "-c", f'exec "$0" "$@" {closed}', Path(sys.executable).with_name("trainroute")]
+        options = ("--data-dir", copied.data, "--output-dir", copied.results, "--families", "LightGBM")
+        done = subprocess.run([*map(str, (*command, *arguments, *options))], capture_output=True, check=False)
+        return done.returncode
+
+    model, path = copied.results / "models/sym_y_up_5m_C/LightGBM", copied.path / "closed.parquet"
+    shutil.rmtree(model)
+    assert ended("train", "--job", "sym_y_up_5m_C") == 0
+    assert read_manifest(model).job_id == "sym_y_up_5m_C"
+    assert ended("predict", "--output", path) == 0
+    assert len(pl.read_parquet(path))
+
+
 def test_a_tampered_model_ends_the_command_with_one_line(copied, program: Program) -> None:
     path = copied.results / "models/cs_fwd_ret_5m/LightGBM/model.txt"
     path.write_text(path.read_text().replace("tree", "bush", 1))
     ended = program("predict", "--data-dir", copied.data, "--output-dir", copied.results)
-    assert ended.code == 1
+    assert ended.code == 2
     assert ended.error.startswith(f"{path}: missing, or not the file that training wrote")
 
 

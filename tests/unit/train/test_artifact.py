@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from trainroute.errors import TrainingError
+from trainroute.errors import BrokenResultError, DiskFullError, TrainingError
 from trainroute.families import FAMILIES
 from trainroute.panel import Panel, WalkForward
 from trainroute.records.artifacts import read_json_artifact, write_json_artifact
 from trainroute.records.plan import TrainingJob
-from trainroute.train.artifact import discard_model_of_other_plan, load_model, model_folder, read_manifest
+from trainroute.train.artifact import discard_model_of_other_plan, load_model, model_folder, read_manifest, unwritable
 from trainroute.train.job import JobTask, run_job
 from trainroute.train.rows import job_rows, take_features
 from trainroute.train.store import PanelStore, write_store
@@ -96,11 +96,39 @@ def test_an_edited_model_is_refused(
     folder = train(make_job("y_binary", "S1"))
     text = (folder / file).read_text()
     (folder / file).write_text(text.replace("binary", "BINARY", 1))
-    with pytest.raises(TrainingError, match=file):
+    with pytest.raises(BrokenResultError, match=file) as edited:
         load_model(folder)
     (folder / file).unlink()
-    with pytest.raises(TrainingError, match=file):
+    with pytest.raises(BrokenResultError, match=file) as missing:
         load_model(folder)
+    for said in map(str, (edited.value, missing.value)):
+        assert said.count(str(folder)) == 1
+        assert said.endswith("; train the model again"), "not the advice for plans"
+        assert "trainroute route" not in said
+        assert "--allow-edited" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("", "the file is empty"), ("[]", "expected a JSON object"), ("{", "cannot be read as JSON"), ("{}", "has no ")],
+)
+def test_a_broken_manifest_says_what_is_wrong_and_to_train_again(tmp_path: Path, text: str, found: str) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text(text)
+    with pytest.raises(BrokenResultError) as raised:
+        read_manifest(tmp_path)
+    said = str(raised.value)
+    assert said.startswith(f"{path}: not a model of trainroute: {found}")
+    assert said.endswith("; train the model again")
+    assert said.count(";") == 1
+
+
+def test_a_full_disk_is_answered_by_what_the_command_can_do() -> None:
+    full = OSError(28, "No space left on device")
+    said = unwritable("the predictions", full)
+    assert isinstance(said, DiskFullError)
+    assert str(said).endswith("; free some space, then run the command again"), "predict has no --resume"
+    assert str(unwritable("a file", full, then="go on with --resume")).endswith(", then go on with --resume")
 
 
 def test_a_manifest_of_another_version_is_refused(
@@ -148,6 +176,6 @@ def test_a_model_that_was_written_half_is_not_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("trainroute.train.artifact.write_json_artifact", full)
-    with pytest.raises(TrainingError, match=r"the model cannot be written: .*No space left"):
+    with pytest.raises(TrainingError, match=r"the model cannot be written: No space left.*--resume"):
         train(make_job("y_binary", "S1"))
     assert not list((tmp_path / "models").glob("*/*"))
