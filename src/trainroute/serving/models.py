@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainroute.errors import MissingLibraryError, StalePlanError, TrainingError
+from trainroute.errors import BrokenResultError, MissingLibraryError, StalePlanError
 from trainroute.families import FAMILIES, Family, FittedModel, two_stage_order
 from trainroute.records.names import folder_names
 from trainroute.records.plan import TrainingJob, TrainingPlan
@@ -108,7 +108,7 @@ def find_models(
 
     Raises
     ------
-    TrainingError
+    BrokenResultError
         If a manifest is edited or broken, or belongs to another place; or the models of a job disagree.
     StalePlanError
         If a model was trained with other settings `data`.
@@ -141,7 +141,7 @@ def _stored(folder: Path, job: TrainingJob, family: str) -> StoredModel | None:
     manifest = read_manifest(folder)
     says = (manifest.job_id, manifest.target, manifest.symbol, manifest.family)
     if says != (job.job_id, job.target, job.symbol, family):
-        raise TrainingError(
+        raise BrokenResultError(
             f"{folder / MANIFEST}: is of {manifest.job_id} × {manifest.family}; expected {job.job_id} × {family}; "
             "train the model again"
         )
@@ -166,14 +166,14 @@ def check_outputs(target: str, found: Iterable[JobModels]) -> None:
 
     Raises
     ------
-    TrainingError
+    BrokenResultError
         If their tasks or lists of classes differ; the message names two manifests.
     """
     models = [model for job in found for model in job.models]
     for model in models[1:]:
         first, other = models[0].manifest, model.manifest
         if (first.task, first.classes) != (other.task, other.classes):
-            raise TrainingError(
+            raise BrokenResultError(
                 f"{model.folder / MANIFEST}: {other.task} with classes {list(other.classes)}, but "
                 f"{models[0].folder / MANIFEST} of the same target {target!r}: {first.task} with classes "
                 f"{list(first.classes)}; train them again on the same data"
@@ -212,7 +212,7 @@ def load_job(stored: JobModels) -> LoadedJob:
 
     Raises
     ------
-    TrainingError
+    BrokenResultError
         If a file is missing, edited or broken.
     """
     return LoadedJob(stored, tuple(load_model(model.folder)[0] for model in stored.models))
