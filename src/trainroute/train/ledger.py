@@ -188,7 +188,7 @@ def _cause(path: Path, error: sqlite3.DatabaseError) -> TrainrouteError:
     match getattr(error, "sqlite_errorcode", 0) & _PRIMARY:  # the module itself gives none
         case sqlite3.SQLITE_FULL | sqlite3.SQLITE_IOERR:
             return DiskFullError(
-                f"{path}: cannot be written ({error}: the disk is full, or fails); free some space, "
+                f"{path}: cannot be written, as the disk is full or fails ({error}); free some space, "
                 "then go on with --resume"
             )
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:

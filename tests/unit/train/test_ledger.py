@@ -166,7 +166,7 @@ with Ledger(path, "plan") as ledger:
     command = [sys.executable, "-c", script, str(path), msgspec.json.encode(_result()).decode()]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     said, rows = ran.stdout.splitlines()
-    assert said.startswith(f"{path}: cannot be written (")
+    assert said.startswith(f"{path}: cannot be written, as the disk is full or fails (")
     assert said.endswith("); free some space, then go on with --resume")
     assert rows == "1"
     with Ledger(path, "plan") as ledger:
@@ -192,7 +192,7 @@ def test_a_ledger_that_cannot_be_opened_for_want_of_space_is_no_broken_one(tmp_p
         ledger.record([_result()])
     command = [sys.executable, "-c", _OPEN_WITHIN, str(path), "8192"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert said.startswith(f"{path}: cannot be written (disk I/O error: the disk is full, or fails); free some space")
+    assert said.startswith(f"{path}: cannot be written, as the disk is full or fails (disk I/O error); free some space")
     assert "move" not in said
     with Ledger(path, "plan") as ledger:
         assert ledger.results() == (_result(),)
