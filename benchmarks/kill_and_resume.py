@@ -1,6 +1,6 @@
 """Kill a training run at a random moment, go on with ``--resume``, and compare with a run that nobody disturbed.
 
-Run: ``python benchmarks/kill_and_resume.py [--times 30] [--jobs 60] [--seed 0]``.
+Run: ``python benchmarks/kill_and_resume.py [--times 30] [--jobs 60] [--kinds run worker disk] [--seed 0]``.
 
 1. One undisturbed run of small LightGBM jobs gives the bytes of every model file and every score.
 2. Then, again and again in new directories: the run is killed (``run``), its workers are (``worker``, three of them),
@@ -212,6 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--times", type=int, default=30)
     parser.add_argument("--jobs", type=int, default=60)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--child", type=Path)
     parser.add_argument("--resume", action="store_true")
@@ -225,7 +226,7 @@ def main() -> None:
         print(f"{given.jobs} jobs, {len(expected.files)} files of models; undisturbed: all done")
         print(f"{'':>3} {'disturbed':<9} {'exit':>5} {'done':>5} {'running':>8} {'kept':>5} {'repeated':>9}  equal")
         for number in range(given.times):
-            kind = KINDS[number % len(KINDS)]
+            kind = given.kinds[number % len(given.kinds)]
             row = disturbed(kind, Path(folder) / str(number), given.jobs, expected, rng.random())
             failures += bool(row.wrong)
             print(
