@@ -7,6 +7,7 @@
 3. A fold's model sees rows whose labels have ended before the fold (`WalkForward.usable_from`), as ridge does. The
    binned rows are cut out once and the labels of the targets swapped in.
 4. Every label column is fitted by least squares, centred within symbols: only the order within a symbol is scored.
+5. Every split may use every feature that passed: a product of two features shows only where a tree may use both.
 
 References
 ----------
@@ -36,7 +37,6 @@ _LABEL_CLIP = 3.0
 _FIXED = {
     "objective": "regression",
     "learning_rate": 0.15,
-    "feature_fraction": 0.5,
     "extra_trees": True,
     "seed": 0,
     "num_threads": 1,
