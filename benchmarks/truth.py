@@ -15,6 +15,7 @@ correlations follow from the recipe in `worlds.py`.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ NEAR = 0.005
 _PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0)
 _FRESH_ROWS = 60_000
 _HOLDOUT = 0.1
+_COSINES = np.linspace(-1.0, 1.0, 81)
 _TREES = {
     "objective": "binary",
     "learning_rate": 0.1,
@@ -125,8 +127,7 @@ def _expected(coefficients: Floats, true: Floats, world: World) -> Floats:
     """Return the closed form for normal features and labels split at the median; else a draw of fresh folds."""
     cosine = (_unit(coefficients) * true).sum(1)
     if world.positives == 0.5 and np.isinf(world.tail_degrees):
-        grid = np.linspace(-1.0, 1.0, 81)
-        return np.interp(cosine, grid, [score_within_folds(world, c) for c in grid])
+        return np.interp(cosine, _COSINES, _scores_of_cosines(world))
     x = _fresh_features(world)
     return np.array(
         [
@@ -134,6 +135,11 @@ def _expected(coefficients: Floats, true: Floats, world: World) -> Floats:
             for s, (b, beta) in enumerate(zip(coefficients, true, strict=True))
         ]
     )
+
+
+@cache
+def _scores_of_cosines(world: World) -> Floats:
+    return np.array([score_within_folds(world, cosine) for cosine in _COSINES])
 
 
 def score_within_folds(world: World, cosine: float) -> float:
