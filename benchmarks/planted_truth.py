@@ -57,6 +57,8 @@ EVIDENCE = (
     "p_local_better",
     "stability",
 )
+KINDS = {"linear": ("pooled", "one_factor"), "size": ("absolute",), "product": ("interaction",)}
+RECALL_CUTS = (0.53, 0.54, 0.56, 0.58, 0.6)
 _RIGHT = {
     "none": "ROUTE_BLOCKED",
     "pooled": "ROUTE_CROSS_SECTIONAL",
@@ -244,6 +246,19 @@ def by_mechanism(pairs: pl.DataFrame) -> pl.DataFrame:
     return right.join(pairs.group_by(by).agg(*routes, *truth), on=by).sort(by, descending=[True, False])
 
 
+def recall_by_kind(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Share of the pairs worth a pooled model that are served by one, by its true score and the kind of relation."""
+    served = pl.col("route").is_in(["ROUTE_CROSS_SECTIONAL", "ROUTE_BOTH"])
+    worth = pairs.filter(
+        pl.col("mechanism").is_in([name for names in KINDS.values() for name in names]) & (pl.col("truth") != "none")
+    )
+    kinds = []
+    for kind, mechanisms in KINDS.items():
+        own = pl.col("mechanism").is_in(mechanisms)
+        kinds += [served.filter(own).mean().alias(kind), own.sum().alias(f"{kind}: pairs")]
+    return worth.group_by(pl.col("true_pooled").cut(RECALL_CUTS).alias("true score")).agg(*kinds).sort("true score")
+
+
 def calibration(pairs: pl.DataFrame, said: str, true: pl.Expr) -> pl.DataFrame:
     """Return how often what was said with some probability is true, by tenths of the probability."""
     known = pairs.filter(pl.col(said).is_not_null())
@@ -272,6 +287,7 @@ def report(pairs: pl.DataFrame) -> None:
         by_truth.sort("strength", "truth", descending=[True, False]),
         by_mechanism(pl.concat([pairs, apart])),
         found.sort("strength", descending=True),
+        recall_by_kind(clear),
         regret(pairs),
         jobs(pairs),
         calibration(pairs, "p_skill", pl.col("true_local") > 0.5 + SAME),
