@@ -127,7 +127,7 @@ def measure(folder: Path) -> dict[str, Any]:
     from trainroute.records.artifacts import write_parts  # noqa: PLC0415
     from trainroute.records.candidates_io import read_candidates  # noqa: PLC0415
     from trainroute.records.plan import FeatureSet  # noqa: PLC0415
-    from trainroute.records.plan_io import MASTER_NAME, job_lines, plan_parts  # noqa: PLC0415
+    from trainroute.records.plan_io import MASTER_NAME, plan_parts  # noqa: PLC0415
     from trainroute.records.routing_io import read_routing_plan, write_routing_plan  # noqa: PLC0415
     from trainroute.route import build_routing_plan  # noqa: PLC0415
     from trainroute.route.decide import routed  # noqa: PLC0415
@@ -158,7 +158,7 @@ def measure(folder: Path) -> dict[str, Any]:
             routing_plan_path=str(path),
         )
     with _timed(alone, "write the master"), (folder / MASTER_NAME).open("wb") as file:
-        write_parts(file, plan_parts(plan, job_lines(plan.jobs)))
+        write_parts(file, plan_parts(plan))
     peak["master"] = _peak()
     with _timed(took, "write training plan"):
         write_training_plan(plan, folder / "globals" / "training_plan")

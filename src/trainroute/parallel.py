@@ -6,8 +6,9 @@ the pieces: whoever adds them up does so in one order.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -27,6 +28,19 @@ def in_threads(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> list
     """
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="trainroute") as pool:
         return list(pool.map(work, pieces))
+
+
+def streamed(work: Callable[[Piece], Result], pieces: Iterable[Piece]) -> Iterator[Result]:
+    """Yield what `in_threads` returns, each result as soon as it is asked for; only a few pieces are done ahead."""
+    cores = available_cores()
+    with ThreadPoolExecutor(cores, thread_name_prefix="trainroute") as pool:
+        begun: deque[Future[Result]] = deque()
+        for piece in pieces:
+            begun.append(pool.submit(work, piece))
+            if len(begun) > 2 * cores:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from trainroute.parallel import available_cores, beside, in_threads
+from trainroute.parallel import available_cores, beside, in_threads, streamed
 
 
 def test_results_come_in_the_order_of_the_pieces_whoever_is_done_first() -> None:
@@ -29,6 +29,25 @@ def test_an_error_of_a_piece_travels() -> None:
 
     with pytest.raises(ValueError, match="piece 3"):
         in_threads(work, range(6))
+    results = streamed(work, range(6))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="piece 3"):
+        next(results)
+
+
+def test_results_come_one_by_one_and_only_a_few_ahead() -> None:
+    begun: list[int] = []
+
+    def work(piece: int) -> int:
+        begun.append(piece)
+        return piece * 10
+
+    results = streamed(work, range(1000))
+    assert [next(results), next(results)] == [0, 10]
+    assert len(begun) < 1000 or available_cores() > 400
+    assert list(results) == [piece * 10 for piece in range(2, 1000)]
+    assert sorted(begun) == list(range(1000))
+    assert list(streamed(work, [])) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are not ours to choose here")

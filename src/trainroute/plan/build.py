@@ -8,7 +8,6 @@
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,7 +19,7 @@ from trainroute.plan.families import assign_families, resolve
 from trainroute.plan.jobs import requested_jobs
 from trainroute.provenance import code_version
 from trainroute.records.artifacts import canonical_json
-from trainroute.records.frames import encoded, json_text, record_schema
+from trainroute.records.frames import encoded, json_members, record_schema
 from trainroute.records.names import job_ids
 from trainroute.records.plan import (
     TRAINING_PLAN_SCHEMA_VERSION,
@@ -32,9 +31,12 @@ from trainroute.records.plan import (
     TrainingPlanMetadata,
     TrainingPlanSummary,
 )
-from trainroute.records.plan_io import job_lines, jobs_part, training_plan_id
+from trainroute.records.plan_io import jobs_part, training_plan_id
 from trainroute.records.routing import RoutingPlan, trains_pooled
 from trainroute.records.vocabulary import RouteState, TrainingType
+
+_LEFT_OUT = "families_left_out"
+"""The field of a job's metadata that the table holds as JSON."""
 
 
 def build_training_plan(
@@ -84,10 +86,10 @@ def build_training_plan(
     table = assign_families(table, asked, config.planning, feature_sets)
     table = table.with_columns(job_ids(table["target"], table["symbol"]), cs_job_id=_link(table))
     kept, report = (table, None) if budget is None or not budget.limits else kept_within(table, budget)
-    jobs = _typed(kept.sort(["priority", "job_id"], descending=[True, False]))
+    jobs, lines = _typed(kept.sort(["priority", "job_id"], descending=[True, False]))
     sets = {name: feature_sets[name] for name in kept["feature_set_id"].unique().drop_nulls().sort()}
     plan_id = training_plan_id(
-        jobs=jobs_part(job_lines(jobs)),
+        jobs=jobs_part(lines),
         feature_sets=[canonical_json(sets)],
         routing_plan_id=routing.plan_id,
         config_hash=config.config_hash,
@@ -111,7 +113,9 @@ def build_training_plan(
         data_symbols=None if data_symbols is None else tuple(data_symbols),
     )
     summary = _summary(kept, routing, _pairs_without_pool(table, routing), report)
-    return TrainingPlan(metadata=metadata, feature_sets=sets, jobs=jobs, summary=summary)
+    plan = TrainingPlan(metadata=metadata, feature_sets=sets, jobs=jobs, summary=summary)
+    plan.__dict__["job_lines"] = lines  # keep what the hash has already laid out
+    return plan
 
 
 def _link(table: pl.DataFrame) -> pl.Series:
@@ -121,26 +125,36 @@ def _link(table: pl.DataFrame) -> pl.Series:
     return table.select(pl.when(both).then(pooled)).to_series()
 
 
-def _typed(table: pl.DataFrame) -> tuple[TrainingJob, ...]:
-    """Turn the table into typed jobs: to JSON as columns, from JSON as types, a slice at a time."""
-    evidence = record_schema(JobMetadata, without=["families_left_out"])
-    own = record_schema(TrainingJob, without=["metadata"])
+def _typed(table: pl.DataFrame) -> tuple[tuple[TrainingJob, ...], list[bytes]]:
+    """Turn the table into typed jobs and their canonical JSON: to JSON as columns, from JSON as types, in slices."""
+    own, evidence = record_schema(TrainingJob, without=["metadata"]), record_schema(JobMetadata, without=[_LEFT_OUT])
     table = table.with_columns(pl.col(name).cast(dtype) for name, dtype in {**evidence, **own}.items())
     line = pl.concat_str(
-        pl.lit('{"metadata":{"families_left_out":'),
-        pl.col("families_left_out"),
+        pl.lit("{"),
+        json_members(name for name in own if name < "metadata"),
+        pl.lit(',"metadata":{'),
+        json_members(name for name in evidence if name < _LEFT_OUT),
+        pl.lit(f',"{_LEFT_OUT}":'),
+        _LEFT_OUT,
         pl.lit(","),
-        json_text(evidence).str.slice(1),
-        pl.lit(","),
-        json_text(own).str.slice(1),
+        json_members(name for name in evidence if name > _LEFT_OUT),
+        pl.lit("},"),
+        json_members(name for name in own if name > "metadata"),
+        pl.lit("}"),
     )
-    decoder = msgspec.json.Decoder(list[TrainingJob])
-    return tuple(chain.from_iterable(decoder.decode(b"[%b]" % text) for text in encoded(table, line)))
+    decoder = msgspec.json.Decoder(TrainingJob)
+    jobs: list[TrainingJob] = []
+    lines: list[bytes] = []
+    for text in encoded(table, line, between="\n"):
+        jobs += decoder.decode_lines(text)
+        lines += text.splitlines()
+    return tuple(jobs), lines
 
 
 def _pairs_without_pool(table: pl.DataFrame, routing: RoutingPlan) -> int:
     pooled = table.filter(pl.col("symbol").is_null()).select("target")
-    return routing.pairs.filter(trains_pooled()).join(pooled, on="target", how="anti").height
+    served = routing.pairs.select("target", "route", "local_state").filter(trains_pooled())
+    return served.join(pooled, on="target", how="anti").height
 
 
 def _summary(

@@ -21,7 +21,7 @@ from trainroute.records.plan import (
     TrainingPlanMetadata,
     TrainingPlanSummary,
 )
-from trainroute.records.plan_io import job_lines, jobs_part, training_plan_id
+from trainroute.records.plan_io import jobs_part, training_plan_id
 from trainroute.records.vocabulary import RouteState, TrainingType
 
 _ID_DIGITS = 16
@@ -87,7 +87,7 @@ def unplanned_jobs(
     plan = TrainingPlan(metadata=metadata, feature_sets={}, jobs=jobs, summary=summary)
     plan = with_feature_sets(plan, feature_sets)
     plan_id = training_plan_id(
-        jobs=jobs_part(job_lines(plan.jobs)),
+        jobs=jobs_part(plan.job_lines),
         feature_sets=[canonical_json(plan.feature_sets)],
         routing_plan_id="",
         config_hash=config.config_hash,

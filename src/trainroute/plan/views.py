@@ -18,7 +18,7 @@ Views = Iterator[tuple[PurePath, Parts]]
 K = TypeVar("K")
 
 
-def views_of(folder: str, plan: TrainingPlan, lines: Sequence[bytes]) -> Views:
+def views_of(folder: str, plan: TrainingPlan) -> Views:
     """Yield the path of each view of a folder, relative to the plan's directory, and its parts.
 
     Parameters
@@ -26,38 +26,36 @@ def views_of(folder: str, plan: TrainingPlan, lines: Sequence[bytes]) -> Views:
     folder : str
         One of `VIEWS`.
     plan : TrainingPlan
-    lines : sequence of bytes
-        The canonical JSON of its jobs, in their order.
     """
-    return _OF_FOLDER[folder](plan, lines)
+    return _OF_FOLDER[folder](plan)
 
 
-def _by_target(plan: TrainingPlan, lines: Sequence[bytes]) -> Views:
-    return _named(plan, "by_target", "target", _grouped((job.target for job in plan.jobs), lines))
+def _by_target(plan: TrainingPlan) -> Views:
+    return _named(plan, "by_target", "target", _grouped((job.target for job in plan.jobs), plan.job_lines))
 
 
-def _by_symbol(plan: TrainingPlan, lines: Sequence[bytes]) -> Views:
-    own = _grouped((job.symbol for job in plan.jobs), lines)
+def _by_symbol(plan: TrainingPlan) -> Views:
+    own = _grouped((job.symbol for job in plan.jobs), plan.job_lines)
     served = _serving(plan)
     by_symbol = {symbol: own.get(symbol, []) for symbol in {*own, *served} if symbol is not None}
     return _named(plan, "by_symbol", "symbol", by_symbol, served_by=served)
 
 
-def _by_type(plan: TrainingPlan, lines: Sequence[bytes]) -> Views:
-    by_type = _grouped((job.training_type for job in plan.jobs), lines)
+def _by_type(plan: TrainingPlan) -> Views:
+    by_type = _grouped((job.training_type for job in plan.jobs), plan.job_lines)
     for kind in TrainingType:
         yield _view(plan, "by_type", kind.value, {"training_type": kind.value}, by_type.get(kind, []))
 
 
-def _by_route(plan: TrainingPlan, lines: Sequence[bytes]) -> Views:
-    by_route = _grouped((job.route for job in plan.jobs), lines)
+def _by_route(plan: TrainingPlan) -> Views:
+    by_route = _grouped((job.route for job in plan.jobs), plan.job_lines)
     for route in RouteState:
         if route is not RouteState.ROUTE_BLOCKED:
             name = route.value.removeprefix("ROUTE_").lower()
             yield _view(plan, "by_route", name, {"route": route.value}, by_route.get(route, []))
 
 
-_OF_FOLDER: dict[str, Callable[[TrainingPlan, Sequence[bytes]], Views]] = {
+_OF_FOLDER: dict[str, Callable[[TrainingPlan], Views]] = {
     "by_target": _by_target,
     "by_symbol": _by_symbol,
     "by_type": _by_type,

@@ -16,7 +16,7 @@ from trainroute.plan.views import VIEWS, views_of
 from trainroute.records.artifacts import write_parts
 from trainroute.records.directories import replaced_directory
 from trainroute.records.plan import TrainingPlan
-from trainroute.records.plan_io import MASTER_NAME, MIRROR_NAME, job_lines, plan_parts
+from trainroute.records.plan_io import MASTER_NAME, MIRROR_NAME, plan_parts
 from trainroute.records.yaml_text import yaml_document
 
 YAML_NAME = "training_plan.yaml"
@@ -42,8 +42,7 @@ def write_training_plan(
     PlanError
         If the directory cannot be written, or holds files that are not a training plan's.
     """
-    lines = job_lines(plan.jobs)
-    parts = plan_parts(plan, lines)
+    parts = plan_parts(plan)
     with replaced_directory(directory, owned=_OWNED) as fresh:
 
         def truth() -> None:
@@ -52,14 +51,14 @@ def write_training_plan(
 
         def yaml() -> None:
             with (fresh / YAML_NAME).open("wb") as file:
-                file.writelines(yaml_document(parts, entries=len(lines)))
+                file.writelines(yaml_document(parts, entries=len(plan.jobs)))
 
         def markdown() -> None:
             (fresh / MARKDOWN_NAME).write_text(plan_markdown(plan), encoding="utf-8")
 
         def views(folder: str) -> None:
             (fresh / folder).mkdir()
-            for name, view in views_of(folder, plan, lines):
+            for name, view in views_of(folder, plan):
                 _write(fresh / name, view)
 
         wanted: dict[str, Callable[[], None]] = {"YAML": yaml, "MARKDOWN": markdown}

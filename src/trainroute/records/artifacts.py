@@ -40,12 +40,12 @@ def content_id(value: object, *, length: int = HASH_DIGITS) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()[:length]
 
 
-def parts_id(parts: Mapping[str, Sequence[JsonText]], *, length: int = HASH_DIGITS) -> str:
+def parts_id(parts: Mapping[str, Iterable[JsonText]], *, length: int = HASH_DIGITS) -> str:
     """Return the `content_id` of the object whose members are ``parts``.
 
     Parameters
     ----------
-    parts : mapping of str to sequence of bytes or memoryview
+    parts : mapping of str to iterable of bytes or memoryview
         For each key the chunks of its canonical JSON. Line feeds between entries are layout and not hashed.
     length : int
         How many hex digits.

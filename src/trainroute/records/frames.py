@@ -11,12 +11,11 @@ import numpy as np
 import polars as pl
 from msgspec.structs import astuple
 
+from trainroute.parallel import streamed
 from trainroute.records.plan import Record
 
-SLICE_ROWS = 512
-"""Rows that are written as text at once: half a megabyte, which stays in the cache and in memory used again."""
-
-_AT_ONCE = 2
+SLICE_ROWS = 1024
+"""Rows that are written as text at once: about a megabyte, which stays in the cache and in memory used again."""
 
 _SCALARS: dict[object, pl.DataType] = {
     str: pl.String(),
@@ -88,29 +87,29 @@ def json_text(columns: Iterable[str]) -> pl.Expr:
     return pl.struct(sorted(columns)).struct.json_encode()
 
 
+def json_members(columns: Iterable[str]) -> pl.Expr:
+    """Return each row's columns as the members of a canonical JSON object, without its braces."""
+    return json_text(columns).str.slice(1).str.head(-1)
+
+
 def json_string(column: str) -> pl.Expr:
     """Return each row's text as a JSON string."""
     return pl.struct(pl.col(column).alias("k")).struct.json_encode().str.slice(len('{"k":')).str.head(-1)
 
 
-def encoded(frame: pl.DataFrame, line: pl.Expr) -> Iterator[bytes]:
-    """Write a table as text, one line per row, in slices; the lines of a slice stand apart by a comma and a line feed.
+def encoded(frame: pl.DataFrame, line: pl.Expr, *, between: str = ",\n") -> Iterator[bytes]:
+    """Write a table as text, one line per row, in slices.
 
     Parameters
     ----------
     frame : polars.DataFrame
     line : polars.Expr
         The text of one row.
+    between : str
+        What stands between the lines of a slice.
     """
-    text = line.str.join(",\n").cast(pl.Binary)
-    return collected([part.lazy().select(text) for part in frame.iter_slices(SLICE_ROWS)])
-
-
-def collected(texts: Sequence[pl.LazyFrame]) -> Iterator[bytes]:
-    """Compute texts, each a frame of one binary value, a few at once and in their order."""
-    for start in range(0, len(texts), _AT_ONCE):
-        for found in pl.collect_all(texts[start : start + _AT_ONCE]):
-            yield found.item()
+    text = line.str.join(between).cast(pl.Binary)
+    return streamed(lambda part: bytes(part.select(text).item()), frame.iter_slices(SLICE_ROWS))
 
 
 def _dtype(hint: object) -> pl.DataType:

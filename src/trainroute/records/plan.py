@@ -5,6 +5,7 @@ a mapping (``plan["jobs"]``, ``job["target"]``) for users of the ``TRAINING`` na
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ from trainroute.records.vocabulary import RouteState, SignalState, TrainingType
 TRAINING_PLAN_SCHEMA_VERSION = 1
 PLAN_ID_DIGITS = 32
 NO_POOL = "a pool that no symbol may teach"
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -173,10 +176,15 @@ class TrainingPlanSummary(Record, frozen=True, kw_only=True):
     budget: BudgetReport | None = None
 
 
-class TrainingPlan(Record, frozen=True, kw_only=True):
+class TrainingPlan(Record, frozen=True, kw_only=True, dict=True, gc=True):
     """The whole plan. Jobs stand in the order in which they run: priority, then id."""
 
     metadata: TrainingPlanMetadata
     feature_sets: dict[str, FeatureSet]
     jobs: tuple[TrainingJob, ...]
     summary: TrainingPlanSummary
+
+    @cached_property
+    def job_lines(self) -> list[bytes]:
+        """The canonical JSON of each job."""
+        return _ENCODER.encode_lines(self.jobs).splitlines()

@@ -23,26 +23,19 @@ from trainroute.records.plan import (
 MASTER_NAME = "master_training_plan.json"
 MIRROR_NAME = "training_plan.json"
 
-_ENCODER = msgspec.json.Encoder(order="sorted")
-
-
-def job_lines(jobs: Sequence[TrainingJob]) -> list[bytes]:
-    """Return the canonical JSON of each job."""
-    return _ENCODER.encode_lines(jobs).splitlines()
-
 
 def jobs_part(lines: Sequence[bytes]) -> list[bytes]:
     """Lay out the lines of jobs as an array, one job on each line."""
     return lines_of(b"[", lines, b"]")
 
 
-def plan_parts(plan: TrainingPlan, lines: Sequence[bytes]) -> dict[str, list[bytes]]:
-    """Return the parts of a plan's JSON; ``lines`` are its jobs as `job_lines` gives them."""
+def plan_parts(plan: TrainingPlan) -> dict[str, list[bytes]]:
+    """Return the parts of a plan's JSON."""
     return {
         "metadata": [canonical_json(plan.metadata)],
         "summary": [canonical_json(plan.summary)],
         "feature_sets": [canonical_json(plan.feature_sets)],
-        "jobs": jobs_part(lines),
+        "jobs": jobs_part(plan.job_lines),
     }
 
 

@@ -4,7 +4,7 @@ Inside it is two Polars frames, so that a million decisions are one table; outsi
 `CrossSectionalDecision` are what one entry of the JSON holds, and the columns of the frames follow from them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,7 +13,7 @@ import polars as pl
 
 from trainroute.config.schema import PlanningConfig, RoutingConfig
 from trainroute.errors import UnknownNameError
-from trainroute.records.artifacts import JsonText, canonical_json, chunks_of, parts_id
+from trainroute.records.artifacts import JsonText, canonical_json, parts_id
 from trainroute.records.frames import record_schema
 from trainroute.records.plan import PLAN_ID_DIGITS, Record
 from trainroute.records.routing_text import decisions_text
@@ -255,20 +255,28 @@ class RoutingPlan:
     @cached_property
     def targets_part(self) -> list[bytes]:
         """The canonical JSON of ``targets`` as chunks, one line per symbol."""
-        return chunks_of(b"{", decisions_text(self.pooled, self.pairs), b"}")
+        return list(decisions_text(self.pooled, self.pairs))
 
 
-def decisions_id(config_hash: str, targets: Sequence[JsonText]) -> str:
+def decisions_id(config_hash: str, targets: Iterable[JsonText]) -> str:
     """Return the ``plan_id`` of decisions: a hash of them and of the settings, of no time, commit or path."""
     return parts_id({"config_hash": [canonical_json(config_hash)], "targets": targets}, length=PLAN_ID_DIGITS)
 
 
 def identified(plan: RoutingPlan) -> RoutingPlan:
     """Return the plan with its ``plan_id`` computed from its decisions."""
-    plan_id = decisions_id(plan.metadata.config_hash, plan.targets_part)
+    chunks: list[bytes] = []
+    plan_id = decisions_id(plan.metadata.config_hash, _kept(decisions_text(plan.pooled, plan.pairs), chunks))
     done = replace(plan, metadata=msgspec.structs.replace(plan.metadata, plan_id=plan_id))
-    done.__dict__["targets_part"] = plan.targets_part  # keep what the hash has already laid out
+    done.__dict__["targets_part"] = chunks  # keep what the hash has already laid out
     return done
+
+
+def _kept(chunks: Iterable[bytes], kept: list[bytes]) -> Iterator[bytes]:
+    """Pass chunks on one by one, so that they are hashed while the next ones are made, and keep them."""
+    for chunk in chunks:
+        kept.append(chunk)
+        yield chunk
 
 
 def _only(found: pl.DataFrame, without: set[str]) -> Mapping[str, object]:

@@ -123,18 +123,16 @@ def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFr
     checks = checks_of(Mode.SYMBOL, config, provided)
     score, on_symbol = score_column(config, provided), pooled_score_on_symbol(config, provided)
     compared = "p_local_better" in provided
-    of_target = pooled.lazy().select("target", target_state="state", target_score=score, target_rows="sample_size")
+    of_target = pooled.select("target", target_state="state", target_score=score, target_rows="sample_size")
     served = pl.when(pl.col("out").is_null()).then("target_state").otherwise(pl.lit(SignalState.DISALLOWED.value))
     route = route_of(pl.col("cs_state"), pl.col("local_state"), config, compared=compared)
     blocked = pl.col("route") == RouteState.ROUTE_BLOCKED
     pairs = (
-        facts.pairs.lazy()
-        .join(of_target, on="target", how="left", maintain_order="left")
+        facts.pairs.join(of_target, on="target", how="left", maintain_order="left")
         .with_columns(local_state=state_of(checks), out=taken_out(serving_checks(config, provided)))
         .with_columns(cs_state=served, state_by_rules="local_state")
         .with_columns(route=route)
         .with_columns(blocked_by=pl.when(blocked).then(cause_of(checks)))
-        .collect()
     )
     pairs = pinned(pairs, config)
     return lifted(pooled, pairs, config), capped(pairs, config, local_score=score, pooled_score=on_symbol)

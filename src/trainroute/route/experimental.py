@@ -24,9 +24,14 @@ def capped(pairs: pl.DataFrame, config: RoutingConfig, *, local_score: str, pool
     """
     fraction = config.experimental.max_fraction_symbols_per_target
     ranked = (
-        pairs.with_columns(symbols=pl.len().over("target"))
-        .filter((pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY) & pl.col("forced").is_null())
-        .with_columns(lane_score=lane_score(local_score, pooled_score))
+        pairs.select(
+            "target",
+            "symbol",
+            symbols=pl.len().over("target"),
+            lane_score=lane_score(local_score, pooled_score),
+            asks=(pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY) & pl.col("forced").is_null(),
+        )
+        .filter("asks")
         .sort(["target", "lane_score", "symbol"], descending=[False, True, False], nulls_last=True)
         .with_columns(rank=pl.int_range(1, pl.len() + 1).over("target"), qualify=pl.len().over("target"))
         .with_columns(keep=_places(pl.col("symbols"), fraction))

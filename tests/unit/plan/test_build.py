@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 
 from trainroute.errors import UnknownNameError
 from trainroute.plan import validate_plan
 from trainroute.plan.markdown import plan_markdown
+from trainroute.records.artifacts import canonical_json
 from trainroute.records.plan import TrainingJob, TrainingPlan
 from trainroute.records.routing import RoutingPlan
 
@@ -156,6 +158,18 @@ def test_settings_are_identity(
     plan: TrainingPlan, rows: list[Row], route: Route, plan_of: PlanOf, config: dict[str, Any]
 ) -> None:
     assert plan_of(route(rows, **config), **config).metadata.plan_id != plan.metadata.plan_id
+
+
+def test_the_lines_of_the_table_are_the_canonical_json_of_the_jobs(
+    rows: list[Row], route: Route, plan_of: PlanOf
+) -> None:
+    named = [{**row, "symbol": row["symbol"] and f'{row["symbol"]} "é\\\n\x7f\u2028≥😀'} for row in rows]
+    plan = plan_of(route(named))
+    assert len(plan.jobs) > 5
+    assert plan.job_lines == [canonical_json(job) for job in plan.jobs]
+    assert any(job.metadata.families_left_out for job in plan.jobs)
+    first = msgspec.structs.replace(plan, jobs=plan.jobs[:1])
+    assert first.job_lines == plan.job_lines[:1]
 
 
 def test_names_in_any_case_and_unknown_ones(routing: RoutingPlan, plan_of: PlanOf) -> None:
