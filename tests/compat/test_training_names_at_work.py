@@ -31,7 +31,8 @@ from trainroute.panel.sample import write_sample
 pytestmark = pytest.mark.slow
 
 SYMBOLS = ["AAPL", "JPM", "MSFT"]
-TARGETS = ["y_will_swing_low_10d_1.00", "y_up_5d"]
+ROUTED = "y_will_swing_low_10d_1.00"
+TARGETS = [ROUTED, "y_up_5d"]
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +79,10 @@ def test_queries_split_the_jobs(plan_dir: Path) -> None:
     pooled, own = get_cs_jobs(plan), get_symbol_jobs(plan)
     assert sorted(job.job_id for job in pooled + own) == sorted(job.job_id for job in plan.jobs)
     assert all(job.symbol is None for job in pooled)
-    assert get_jobs_for_target(plan, "y_will_swing_low_10d_1.00") == list(plan.jobs)
+    assert get_jobs_for_target(plan, ROUTED) == list(plan.jobs)
     assert get_jobs_for_target(plan, "y_up_5d") == []
     assert get_jobs_for_symbol(plan, "JPM") == [job for job in own if job.symbol == "JPM"]
-    families = get_model_families_for_job(plan, "y_will_swing_low_10d_1.00", None, "cross_sectional")
+    families = get_model_families_for_job(plan, ROUTED, None, "cross_sectional")
     assert families == list(pooled[0].model_families)
     assert get_model_families_for_job(plan, "y_up_5d", None, "cross_sectional") == []
 
@@ -89,12 +90,12 @@ def test_queries_split_the_jobs(plan_dir: Path) -> None:
 def test_filters_never_widen(plan_dir: Path) -> None:
     plan = load_training_plan(plan_dir)
     planned = [job.symbol for job in get_symbol_jobs(plan)]
-    assert filter_targets_by_training_plan(TARGETS, plan) == ["y_will_swing_low_10d_1.00"]
+    assert filter_targets_by_training_plan(TARGETS, plan) == [ROUTED]
     assert filter_targets_by_training_plan(["y_up_5d"], plan) == []
-    assert filter_symbols_by_training_plan("y_will_swing_low_10d_1.00", SYMBOLS, plan) == [s for s in SYMBOLS if s in planned]
+    assert filter_symbols_by_training_plan(ROUTED, SYMBOLS, plan) == [s for s in SYMBOLS if s in planned]
     assert filter_symbols_by_training_plan("y_up_5d", SYMBOLS, plan) == []
     targets, symbols = apply_training_plan_filter(TARGETS, SYMBOLS, plan_dir)
-    assert targets == ["y_will_swing_low_10d_1.00"]
+    assert targets == [ROUTED]
     assert symbols["y_up_5d"] == []
 
 
@@ -125,7 +126,7 @@ def test_router_and_generator_repeat_the_run(output: Path, tmp_path: Path) -> No
     assert load_training_plan(tmp_path / "globals/training_plan") == plan
     assert {family for job in plan.jobs for family in job.model_families} == {"LightGBM"}
     assert {RouteState(job.route) for job in plan.jobs} <= set(RouteState)
-    assert routing.cross_sectional("y_will_swing_low_10d_1.00").state in set(SignalState)
+    assert routing.cross_sectional(ROUTED).state in set(SignalState)
 
 
 def test_settings_may_be_the_content_of_a_config_file(output: Path) -> None:
@@ -151,7 +152,7 @@ def test_plans_are_compared_to_a_plain_dict(output: Path, plan_dir: Path, tmp_pa
     other = compare_training_plans(plan_dir, tmp_path / "globals/training_plan")
     assert type(other) is dict
     assert other["changed_jobs"] == sorted(job.job_id for job in load_training_plan(plan_dir).jobs)
-    change = other["changes"]["cs_y_will_swing_low_10d_1.00"]["model_families"]
+    change = other["changes"][f"cs_{ROUTED}"]["model_families"]
     assert change == {"before": ["LightGBM", "XGBoost", "Ensemble"], "after": ["XGBoost"]}
     assert other["common_jobs"] == other["plan1_total"] == other["plan2_total"]
 
@@ -160,15 +161,15 @@ def test_routing_after_feature_selection_writes_both_plans(data: Path, tmp_path:
     output = tmp_path / "results"
     pipeline.run(data, symbols=SYMBOLS, targets=TARGETS, output_dir=output, skip_training=True)
     routing = generate_routing_plan_after_feature_selection(
-        output, ["y_will_swing_low_10d_1.00"], ["AAPL", "JPM"], model_families=["lightgbm"]
+        output, [ROUTED], ["AAPL", "JPM"], model_families=["lightgbm"]
     )
-    assert (routing.targets, routing.symbols) == (("y_will_swing_low_10d_1.00",), ("AAPL", "JPM"))
+    assert (routing.targets, routing.symbols) == ((ROUTED,), ("AAPL", "JPM"))
     plan = load_training_plan(output / "globals/training_plan")
     assert plan.metadata.routing_plan_id == routing.plan_id
     assert {job.metadata.feature_set_id for job in plan.jobs} == set(plan.feature_sets)
     assert validate_training_plan(output / "globals/training_plan") == (True, [])
     before = (output / "globals/training_plan/master_training_plan.json").read_bytes()
-    generate_routing_plan_after_feature_selection(output, ["y_will_swing_low_10d_1.00"], ["AAPL"], generate_training_plan=False)
+    generate_routing_plan_after_feature_selection(output, [ROUTED], ["AAPL"], generate_training_plan=False)
     assert (output / "globals/training_plan/master_training_plan.json").read_bytes() == before
 
 
@@ -181,7 +182,7 @@ def test_training_on_frames_uses_each_targets_own_families(data: Path, tmp_path:
         target_families={"y_up_5d": ["xgboost"]}, target_features={"y_up_5d": features[:2]},
     )  # fmt: skip
     done = {(row.target, row.family) for row in outcome.results if row.state == "done"}
-    assert done == {("y_will_swing_low_10d_1.00", "LightGBM"), ("y_up_5d", "XGBoost")}
+    assert done == {(ROUTED, "LightGBM"), ("y_up_5d", "XGBoost")}
     assert (tmp_path / "models/cs_y_up_5d/XGBoost/manifest.json").is_file()
     with pytest.raises(UsageError, match="y_down_5d"):
         train_models_for_interval_comprehensive("1d", TARGETS, frames, target_families={"y_down_5d": ["xgboost"]})
