@@ -152,8 +152,9 @@ def test_explain_names_states_scores_thresholds_and_reasons(copied, program) -> 
 def test_show_and_diff(copied, program) -> None:
     shown = program("show")
     assert shown.code == 0
-    assert load_training_plan(copied.plan).metadata.plan_id in shown.out
-    assert "cs_y_high_vol_20d" in shown.out
+    plan = load_training_plan(copied.plan)
+    for text in (plan.metadata.plan_id, *(job.job_id for job in plan.jobs)):
+        assert text in shown.out
     same = program("diff", "results", "results/globals/training_plan")
     assert same.out == "no difference: the same jobs and routes\n"
     program("run", "--data-dir", "data", "--symbols", "AAPL", "JPM", "MSFT", "--targets", "y_high_vol_20d",
