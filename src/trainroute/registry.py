@@ -49,6 +49,10 @@ class Registry(Generic[T]):
             found[name] = member
         return dict(sorted(found.items()))
 
+    @cached_property
+    def _by_folded_name(self) -> dict[str, type[T]]:
+        return {name.casefold(): member for name, member in self._members.items()}
+
     def _packaged(self) -> Iterator[type[T]]:
         root = importlib.import_module(self.package)
         for info in pkgutil.iter_modules(root.__path__):
@@ -88,10 +92,10 @@ class Registry(Generic[T]):
         UnknownNameError
             If there is none; the message suggests the nearest.
         """
-        for known, member in self._members.items():
-            if known.casefold() == name.casefold():
-                return member
-        raise UnknownNameError(self.kind, name, self._members)
+        found = self._by_folded_name.get(name.casefold())
+        if found is None:
+            raise UnknownNameError(self.kind, name, self._members)
+        return found
 
 
 def _name(member: type) -> str:

@@ -129,6 +129,7 @@ def test_by_the_plan_the_same_models_come_out(place: Path, trained: object) -> N
     assert "0 of 39 job × family trained, 39 kept from an earlier run" in ended.stdout
 
 
+@pytest.mark.long
 def test_without_a_plan_all_twenty_are_trained_too(place: Path) -> None:
     ended = _ran(place, *MAIN, "--no-training-plan", "--targets", "fwd_vol_5d", "--output-dir", "unplanned")
     assert ended.returncode == 0, ended.stderr

@@ -19,7 +19,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[pytest.mark.long] * (kind == "worker")) for kind in KINDS])
 def test_a_disturbed_run_is_resumed_to_the_same_models_and_scores(kind: str, expected: Outcome, tmp_path: Path) -> None:
     at = random.random()
     row = disturbed(kind, tmp_path, N_JOBS, expected, at)

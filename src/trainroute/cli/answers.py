@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter
 
-from trainroute.report.tables import print_lines
+from trainroute.report.console import print_lines
 
 Format = Literal["text", "json", "markdown"]
 

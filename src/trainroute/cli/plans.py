@@ -28,7 +28,7 @@ from trainroute.plan import (
     routing_plan_beside,
 )
 from trainroute.records.selectors import select_jobs
-from trainroute.report.tables import print_lines, print_plan
+from trainroute.report.tables import print_plan
 
 
 def show(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ from trainroute.records.plan import JobMetadata, TrainingJob, TrainingPlan
 
 _FIELDS = ("route", "training_type", "model_families", "priority")
 _METADATA_FIELDS = tuple(name for name in JobMetadata.__struct_fields__ if name != "estimated_cost_seconds")
+_NAMES = (*_FIELDS, *(f"metadata.{name}" for name in _METADATA_FIELDS))
+_own, _evidence = attrgetter(*_FIELDS), attrgetter(*_METADATA_FIELDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +91,12 @@ def _only(these: Mapping[str, TrainingJob], those: Mapping[str, TrainingJob]) ->
 
 
 def _changes(before: TrainingJob, after: TrainingJob) -> tuple[FieldChange, ...]:
-    fields = [(name, before[name], after[name]) for name in _FIELDS]
-    fields += [(f"metadata.{name}", before.metadata[name], after.metadata[name]) for name in _METADATA_FIELDS]
+    fields = zip(_NAMES, _values(before), _values(after), strict=True)
     return tuple(FieldChange(field=name, before=a, after=b) for name, a, b in fields if a != b)
+
+
+def _values(job: TrainingJob) -> tuple[object, ...]:
+    return (*_own(job), *_evidence(job.metadata))
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON holds

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import polars as pl
 
 CANDIDATES_SCHEMA_VERSION = 1
@@ -120,7 +119,7 @@ def frame_digest(frame: pl.DataFrame, decimals: int | None) -> str:
 
 
 def _buffers(column: pl.Series, decimals: int | None) -> Iterator[bytes]:
-    yield np.packbits(column.is_null().to_numpy()).tobytes()
+    yield column.is_null().cast(pl.UInt8).to_numpy().tobytes()
     if isinstance(column.dtype, pl.List):
         yield column.list.len().fill_null(0).to_numpy().astype("<i8").tobytes()
         yield from _buffers(column.drop_nulls().explode(), decimals)

@@ -3,13 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain
+from operator import attrgetter
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 import msgspec
-import numpy as np
 import polars as pl
-from msgspec.structs import astuple
 
 from trainroute.parallel import streamed
 from trainroute.records.plan import Record
@@ -47,8 +46,7 @@ def table_of(records: Sequence[Record], schema: Mapping[str, Any]) -> pl.DataFra
     """
     if not records:
         return pl.DataFrame(schema=dict(schema))
-    values = dict(zip(records[0].__struct_fields__, zip(*map(astuple, records), strict=True), strict=True))
-    return pl.DataFrame([_column(name, values[name], dtype) for name, dtype in schema.items()])
+    return pl.DataFrame([_column(name, list(map(attrgetter(name), records)), dtype) for name, dtype in schema.items()])
 
 
 def _column(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
@@ -65,7 +63,7 @@ def _column(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
 def _lists(name: str, values: Sequence[Sequence[str]], dtype: pl.DataType) -> pl.Series:
     """Return a column of lists; from one flat column, as Polars takes a list of lists apart one by one."""
     flat = pl.Series(name, list(chain.from_iterable(values)), dtype=pl.String)
-    rows = pl.Series("row", np.repeat(np.arange(len(values)), [len(value) for value in values]), dtype=pl.Int64)
+    rows = pl.Series("row", [row for row, value in enumerate(values) for _ in value], dtype=pl.Int64)
     lists = pl.DataFrame([rows, flat]).group_by("row", maintain_order=True).agg(name)
     every = pl.DataFrame([pl.int_range(len(values), dtype=pl.Int64, eager=True).alias("row")])
     found = every.join(lists, on="row", how="left", maintain_order="left")

@@ -16,7 +16,16 @@ from trainroute.config.identity import deciding_hash
 from trainroute.config.schema import PlanningConfig, RoutingConfig
 from trainroute.errors import BrokenPlanError, one_line
 from trainroute.parallel import ahead, in_threads
-from trainroute.records.artifacts import JsonText, canonical_json, read_parts, refuse_edited, write_parts
+from trainroute.records.artifacts import (
+    JsonText,
+    canonical_json,
+    checked_parts,
+    no_hash,
+    read_members,
+    read_parts,
+    refuse_edited,
+    write_parts,
+)
 from trainroute.records.directories import recover, replaced_directory
 from trainroute.records.frames import record_schema, table_of
 from trainroute.records.routing import (
@@ -132,10 +141,13 @@ def read_routing_plan(
         If its content does not match its ``content_sha256``, ``plan_id`` or ``config_hash``.
     """
     path = routing_plan_file(path)
-    parts = read_parts(path, allow_edited=allow_edited)
-    frames = partial(_frames, parts.get("targets", b""), targets, explained=explained)
+    members = read_members(path)
+    frames = partial(_frames, members.get("targets", b""), targets, explained=explained)
     try:
-        with ahead(frames) as decoded:
+        with ahead(frames) as decoded:  # hashing leaves the interpreter to it
+            parts, recorded = checked_parts(path, members, allow_edited=allow_edited)
+            if recorded is None:
+                raise no_hash(path)
             metadata, policy = _origin(parts, path, allow_edited=allow_edited)
         routing = RoutingConfig.model_validate(policy.routing)
         planning = PlanningConfig.model_validate(policy.planning)
@@ -190,11 +202,11 @@ def _frames(targets: JsonText, wanted: Collection[str] | None, *, explained: boo
     for start in range(0, len(names), _TARGETS_AT_ONCE):
         decoded = [(name, decoder.decode(entries[name])) for name in names[start : start + _TARGETS_AT_ONCE]]
         own += [entry.cross_sectional for _, entry in decoded]
-        rows = [(name, symbol, entry.symbols[symbol]) for name, entry in decoded for symbol in sorted(entry.symbols)]
-        if rows:
-            of_target, symbols, decisions = zip(*rows, strict=True)
-            pair = [pl.Series("target", of_target, pl.String()), pl.Series("symbol", symbols, pl.String())]
-            tables.append(pl.DataFrame(pair).hstack(table_of(decisions, columns)))
+        of_target = [name for name, entry in decoded for _ in entry.symbols]
+        symbols = [symbol for _, entry in decoded for symbol in sorted(entry.symbols)]
+        decisions = [entry.symbols[symbol] for _, entry in decoded for symbol in sorted(entry.symbols)]
+        pair = [pl.Series("target", of_target, pl.String()), pl.Series("symbol", symbols, pl.String())]
+        tables.append(pl.DataFrame(pair).hstack(table_of(decisions, columns)))
     pooled = table_of(own, _POOLED_COLUMNS)
     pooled = pooled.select(pl.Series("target", names, dtype=pl.String), pl.all())
     return pooled, pl.concat(tables)

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from trainroute.records.predictions import PredictionEvaluation, SideScore
 from trainroute.records.results import Interval
-from trainroute.report.console import stdout_console
-from trainroute.report.tables import compact_table, print_lines
+from trainroute.report.console import print_lines, stdout_console
+from trainroute.report.tables import compact_table
 from trainroute.text import printable
 
 _MOST_REASONS_SHOWN = 10

@@ -12,7 +12,7 @@ from trainroute.records.plan import BudgetReport, TrainingJob, TrainingPlan
 from trainroute.records.results import TrainingReport
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.vocabulary import RouteState
-from trainroute.report.console import stdout_console
+from trainroute.report.console import print_lines, stdout_console
 from trainroute.text import printable
 
 _ROOM_FOR_INTERVALS = 110
@@ -27,13 +27,6 @@ _ROUTE_HEADINGS = {
     RouteState.ROUTE_EXPERIMENTAL_ONLY: "exper.",
     RouteState.ROUTE_BLOCKED: "blocked",
 }
-
-
-def print_lines(*lines: str) -> None:
-    """Print plain lines, unwrapped and without markup."""
-    console = stdout_console()
-    for line in lines:
-        console.print(Text(printable(line)), soft_wrap=True)
 
 
 def routes_table(routing: RoutingPlan, *, width: int) -> Table:

@@ -19,7 +19,6 @@ from typing import Literal
 import polars as pl
 
 from trainroute.config.schema import RoutingConfig
-from trainroute.parallel import in_threads
 from trainroute.records.differences import shown
 from trainroute.records.vocabulary import RouteState
 from trainroute.route.again import MetricTrials, SettingTrials
@@ -90,7 +89,7 @@ def flips_of(facts: Facts, config: RoutingConfig, symbol: str) -> tuple[Flip, ..
     trials = trials_of(facts, config, pairs, symbol)
     settings = SettingTrials(facts, config, symbol)
     by_metric = MetricTrials(facts, config, symbol).routes(trials.metrics)
-    by_threshold = zip(trials.thresholds, in_threads(settings.route, trials.thresholds), strict=True)
+    by_threshold = ((trial, settings.route(trial)) for trial in trials.thresholds)
     thresholds = [_flip(trial, found) for trial, found in by_threshold if found not in {None, route}]
     tried = [
         *(_flip(trial, found) for trial, found in zip(trials.metrics, by_metric, strict=True) if found != route),

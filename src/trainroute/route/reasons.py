@@ -6,7 +6,6 @@ each part gets only the sentences of that state, and the parts are put together 
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import polars as pl
 
 from trainroute.config.schema import RoutingConfig
@@ -76,9 +75,10 @@ def _lists(sentences: pl.DataFrame) -> pl.DataFrame:
     """Turn columns of sentences into one column of lists, row by row, without the nulls."""
     columns = sentences.drop(_ROW).get_columns()
     height, width = sentences.height, len(columns)
-    row_by_row = np.arange(height * width).reshape(width, height).T.ravel()
-    flat = pl.concat(columns).gather(row_by_row).alias("reasons")
-    rows = sentences[_ROW].gather(np.repeat(np.arange(height), width))
+    place = pl.int_range(height * width, eager=True)
+    row, column = place // width, place % width
+    flat = pl.concat(columns).gather(column * height + row).alias("reasons")
+    rows = sentences[_ROW].gather(row)
     return pl.DataFrame([rows, flat]).drop_nulls().group_by(_ROW, maintain_order=True).agg("reasons")
 
 

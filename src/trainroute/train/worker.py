@@ -6,7 +6,7 @@ main guard, from a notebook and from standard input. Whatever a library prints g
 
 import contextlib
 import os
-import queue
+import select
 import signal
 import sys
 import threading
@@ -44,10 +44,9 @@ def main() -> None:
         requests = sys.stdin.buffer
         setup = msgspec.json.decode(requests.readline(), type=WorkerSetup)
         store = PanelStore(setup.store_folder)
-        tasks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        threading.Thread(target=_listen, args=(requests, tasks), daemon=True).start()
-        while True:
-            answers.write(encode_line(_run(decode_task(tasks.get()), store, setup)))
+        threading.Thread(target=_end_with, args=(requests,), daemon=True).start()
+        for line in requests:
+            answers.write(encode_line(_run(decode_task(line), store, setup)))
             answers.flush()
 
 
@@ -57,13 +56,17 @@ def _end_by_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _listen(requests: BinaryIO, tasks: "queue.SimpleQueue[bytes]") -> None:
-    """Pass tasks on; end the process at once when standard input ends, also in the middle of a fit.
+def _end_with(requests: BinaryIO) -> None:
+    """End the process at once when the other end of a pipe is closed, also in the middle of a fit.
 
-    So neither a worker nor what a library has started in it outlives a training process that was killed.
+    So neither a worker nor what a library has started in it outlives a training process that was killed. Where the
+    system cannot wait for that alone, the process ends after the fit.
     """
-    for line in requests:
-        tasks.put(line)
+    if not hasattr(select, "poll"):
+        return
+    hung_up = select.poll()
+    hung_up.register(requests, 0)
+    hung_up.poll()
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(0)
