@@ -28,6 +28,7 @@ from trainroute.plan import (
     routing_plan_beside,
 )
 from trainroute.records.selectors import select_jobs
+from trainroute.report.console import print_lines
 from trainroute.report.tables import print_plan
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 _KILOBYTE = 1024
-_LINE_BYTES = 512
+_MOST_BYTES = 8192
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
@@ -15,16 +15,9 @@ def own_bytes(process: int) -> int | None:
     None where the system does not tell, or the process has ended.
     """
     try:
-        # Asked for at every dispatch and many times a second: without the cost of a path and a buffer.
-        statm = os.open(f"/proc/{process}/statm", os.O_RDONLY)
+        fields = _read(f"/proc/{process}/statm").split()
     except OSError:
         return None
-    try:
-        fields = os.read(statm, _LINE_BYTES).split()
-    except OSError:
-        return None
-    finally:
-        os.close(statm)
     return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -39,9 +32,9 @@ def reset_peak() -> None:
 def peak_bytes() -> int | None:
     """Return the peak of this process's resident memory since `reset_peak`, or since it started."""
     try:
-        for line in Path("/proc/self/status").read_bytes().splitlines():
-            if line.startswith(b"VmHWM:"):
-                return int(line.split()[1]) * _KILOBYTE
+        _, found, after = _read("/proc/self/status").partition(b"VmHWM:")
+        if found:
+            return int(after.split(maxsplit=1)[0]) * _KILOBYTE
     except OSError:
         pass
     if sys.platform == "win32":
@@ -50,6 +43,15 @@ def peak_bytes() -> int | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * _KILOBYTE
+
+
+def _read(path: str) -> bytes:
+    """Read a small file of the system: this is done for every job and many times a second, so without a buffer."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, _MOST_BYTES)
+    finally:
+        os.close(file)
 
 
 def available_bytes() -> int | None:
