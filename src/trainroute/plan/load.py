@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trainroute.errors import BrokenPlanError, PlanNotFoundError
 from trainroute.plan.legacy import is_legacy, read_legacy
-from trainroute.records.artifacts import checked_parts, no_hash, read_members
+from trainroute.records.artifacts import no_hash, read_parts_and_hash
 from trainroute.records.directories import recover
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.plan_io import MASTER_NAME, MIRROR_NAME, decode_plan
@@ -69,7 +69,7 @@ def load_training_plan(directory: Path | str, *, allow_edited: bool = False) -> 
         If its content does not match its ``content_sha256`` or ``plan_id``.
     """
     path = _file(Path(directory))
-    parts, recorded = checked_parts(path, read_members(path), allow_edited=allow_edited)
+    parts, recorded = read_parts_and_hash(path, allow_edited=allow_edited)
     if is_legacy(parts):
         logger.warning("%s: a plan without schema_version and plan_id; staleness and edits cannot be checked", path)
         return read_legacy(parts, path)

@@ -138,21 +138,19 @@ def read_parts(path: Path, *, require_hash: bool = True, allow_edited: bool = Fa
     BrokenPlanError
         As `read_json_artifact`.
     """
-    parts, recorded = checked_parts(path, read_members(path), allow_edited=allow_edited)
+    parts, recorded = read_parts_and_hash(path, allow_edited=allow_edited)
     if recorded is None and require_hash:
         raise no_hash(path)
     return parts
 
 
-def read_members(path: Path) -> dict[str, JsonText]:
-    """Read the top-level members of a JSON artifact as they stand in the file; nothing is checked but that it is JSON.
+def read_parts_and_hash(path: Path, *, allow_edited: bool = False) -> tuple[dict[str, JsonText], str | None]:
+    """Read as `read_parts`, and return the hash that was recorded; None where there is none.
 
     Raises
     ------
-    PlanNotFoundError
-        If the file does not exist.
-    BrokenPlanError
-        If it cannot be read or is not a JSON object.
+    EditedPlanError
+        If the content is another than that of the hash, unless ``allow_edited``: then a warning says so.
     """
     data = _bytes_of(path)
     try:
@@ -161,31 +159,11 @@ def read_members(path: Path) -> dict[str, JsonText]:
         raise BrokenPlanError(f"{path}: expected a JSON object; write it again or restore it") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(path, error) from None
-    return {key: memoryview(value) for key, value in raw.items()}
-
-
-def checked_parts(
-    path: Path, members: Mapping[str, JsonText], *, allow_edited: bool = False
-) -> tuple[dict[str, JsonText], str | None]:
-    """Check the members of a file against its hash.
-
-    Returns
-    -------
-    parts : dict of str to bytes or memoryview
-        As of `read_parts`.
-    recorded : str or None
-        The hash in the file, None where there is none.
-
-    Raises
-    ------
-    EditedPlanError
-        If the content is another than that of the hash, unless ``allow_edited``: then a warning says so.
-    """
-    parts = {key: value for key, value in members.items() if key != HASH_KEY}
-    recorded = bytes(members[HASH_KEY]).decode("utf-8", "replace").strip('"') if HASH_KEY in members else None
+    recorded = bytes(raw.pop(HASH_KEY)).decode("utf-8", "replace").strip('"') if HASH_KEY in raw else None
+    parts: dict[str, JsonText] = {key: memoryview(value) for key, value in raw.items()}
     if recorded is not None and recorded == _id_of(parts):
         return parts, recorded
-    canonical = _canonical_parts(path, parts)
+    canonical = _canonical_parts(path, raw)
     if recorded is not None and recorded != _id_of(canonical):
         refuse_edited(f"{path}: its content does not match its {HASH_KEY}: edited or corrupted", allowed=allow_edited)
     return canonical, recorded
@@ -213,10 +191,10 @@ def _id_of(parts: Mapping[str, JsonText]) -> str:
     return parts_id({key: [part] for key, part in parts.items()})
 
 
-def _canonical_parts(path: Path, members: Mapping[str, JsonText]) -> dict[str, JsonText]:
+def _canonical_parts(path: Path, raw: Mapping[str, msgspec.Raw]) -> dict[str, JsonText]:
     """Bring a file of another layout (indented, keys in another order) to canonical bytes."""
     try:
-        return {key: canonical_json(msgspec.json.decode(value)) for key, value in members.items()}
+        return {key: canonical_json(msgspec.json.decode(value)) for key, value in raw.items()}
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(path, error) from None
 

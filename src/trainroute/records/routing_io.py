@@ -16,16 +16,7 @@ from trainroute.config.identity import deciding_hash
 from trainroute.config.schema import PlanningConfig, RoutingConfig
 from trainroute.errors import BrokenPlanError, one_line
 from trainroute.parallel import ahead, in_threads
-from trainroute.records.artifacts import (
-    JsonText,
-    canonical_json,
-    checked_parts,
-    no_hash,
-    read_members,
-    read_parts,
-    refuse_edited,
-    write_parts,
-)
+from trainroute.records.artifacts import JsonText, canonical_json, read_parts, refuse_edited, write_parts
 from trainroute.records.directories import recover, replaced_directory
 from trainroute.records.frames import record_schema, table_of
 from trainroute.records.routing import (
@@ -141,13 +132,10 @@ def read_routing_plan(
         If its content does not match its ``content_sha256``, ``plan_id`` or ``config_hash``.
     """
     path = routing_plan_file(path)
-    members = read_members(path)
-    frames = partial(_frames, members.get("targets", b""), targets, explained=explained)
+    parts = read_parts(path, allow_edited=allow_edited)
+    frames = partial(_frames, parts.get("targets", b""), targets, explained=explained)
     try:
-        with ahead(frames) as decoded:  # hashing leaves the interpreter to it
-            parts, recorded = checked_parts(path, members, allow_edited=allow_edited)
-            if recorded is None:
-                raise no_hash(path)
+        with ahead(frames) as decoded:
             metadata, policy = _origin(parts, path, allow_edited=allow_edited)
         routing = RoutingConfig.model_validate(policy.routing)
         planning = PlanningConfig.model_validate(policy.planning)

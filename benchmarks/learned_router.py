@@ -1,0 +1,88 @@
+"""How right routes could be at best: a router that has learned from the answers, reading what the rules read.
+
+    python benchmarks/planted_truth.py --save pairs.parquet
+    python benchmarks/learned_router.py pairs.parquet
+
+1. Each pair is described by its own evidence and by the mean, spread and correlation of it over its target.
+2. For each seed, boosted trees learn from all other seeds what credit each route earns on such a pair; they know the
+   mix of mechanisms, which no user does.
+3. Each pair of the seed gets the route of the highest expected credit. What that scores beside the routes of the rules
+   is about what these measurements can tell; the rest is noise in the measurements.
+"""
+
+import argparse
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import polars as pl
+from planted_truth import APART, accuracy, credit
+
+ROUTES = ("ROUTE_BLOCKED", "ROUTE_CROSS_SECTIONAL", "ROUTE_SYMBOL_SPECIFIC", "ROUTE_BOTH")
+OWN = ("score", "score_shrunk", "p_skill", "cs_score", "p_cs_skill", "delta_local", "p_local_better")
+TOGETHER = ("score", "cs_score", "delta_local", "p_skill", "p_cs_skill")
+RELATED = ("score", "delta_local")
+PARAMETERS = {
+    "objective": "l2",
+    "num_leaves": 8,
+    "learning_rate": 0.05,
+    "min_data_in_leaf": 40,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "seed": 0,
+    "verbosity": -1,
+}
+ROUNDS = 200
+
+
+def described(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return what is known of each pair, of the pair alone and of its target together."""
+    target = ["seed", "strength", "target"]
+    mean = [pl.col(name).mean().over(target).alias(f"mean {name}") for name in TOGETHER]
+    spread = [pl.col(name).std().over(target).alias(f"spread {name}") for name in TOGETHER]
+    related = [
+        pl.corr(name, "cs_score").over(target).alias(f"{name} with cs_score") for name in ("score", "delta_local")
+    ]
+    return pairs.select(*OWN, *mean, *spread, *related).cast(pl.Float64)
+
+
+def learned(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Route each seed by what the others teach."""
+    known = described(pairs).to_numpy()
+    earned = np.column_stack([pairs.with_columns(route=pl.lit(name)).select(credit()).to_series() for name in ROUTES])
+    expected = np.empty_like(earned)
+    for seed in pairs["seed"].unique():
+        own = (pairs["seed"] == seed).to_numpy()
+        for number in range(len(ROUTES)):
+            taught = lightgbm.train(PARAMETERS, lightgbm.Dataset(known[~own], earned[~own, number]), ROUNDS)
+            expected[own, number] = taught.predict(known[own])
+    route = pl.Series("route", [ROUTES[best] for best in expected.argmax(axis=1)])
+    return pairs.with_columns(route).with_columns(credit=credit())
+
+
+def main() -> None:
+    """Read the pairs, route them, print accuracy by strength and by mechanism."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", type=Path)
+    pairs = pl.read_parquet(parser.parse_args().pairs).filter(pl.col("mechanism") != APART)
+    by_router = {"rules": pairs, "learned": learned(pairs)}
+    for name, routed in by_router.items():
+        print(f"{name}:")
+        for row in accuracy(routed).iter_rows(named=True):
+            print(
+                f"  {row['strength']}: accuracy {row['accuracy']:.3f}, balanced {row['balanced']:.3f}, "
+                f"noise and leaky routed {row['noise_routed']:.1%}"
+            )
+    print("\n| mechanism | strength | rules | learned |\n|---|---|---|---|")
+    by = ["mechanism", "strength"]
+    right = [
+        routed.filter(~pl.col("near")).group_by(by).agg(pl.col("credit").mean().alias(name))
+        for name, routed in by_router.items()
+    ]
+    for row in right[0].join(right[1], on=by).sort(by).iter_rows(named=True):
+        print(f"| {row['mechanism']} | {row['strength']} | {row['rules']:.3f} | {row['learned']:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
