@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter
 
+from trainroute.cli.options import Whole
 from trainroute.report.console import print_lines
 
 Format = Literal["text", "json", "markdown"]
@@ -27,7 +28,7 @@ class FormatOptions:
 class AnswerOptions(FormatOptions):
     """What an answer looks like."""
 
-    limit: Annotated[int, Parameter(validator=lambda _, value: _positive(value))] = 20
+    limit: Annotated[Whole, Parameter(validator=lambda _, value: _positive(value))] = 20
     """How many details of a kind to list; counts are of all."""
 
 

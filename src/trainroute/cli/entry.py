@@ -25,6 +25,11 @@ from trainroute.text import printable
 INTERRUPTED = 128 + signal.SIGINT
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000  # a command makes many objects and few cycles
 
+_TO_DO = {
+    errno.ENOTDIR: "a file stands where a directory is expected: choose another path",
+    errno.ENOSPC: "free some space",
+    errno.EACCES: "choose another path, or get the rights to this one",
+}
 _UNUSABLE_PATH = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 
 
@@ -61,7 +66,7 @@ def run_app(app: App, tokens: Sequence[str]) -> int:
     except OSError as error:
         unusable = isinstance(error, _UNUSABLE_PATH) or error.errno == errno.ENAMETOOLONG
         code = UsageError.exit_code if unusable else TrainrouteError.exit_code
-        return _failed(error, verbose=verbose, exit_code=code)
+        return _failed(error, verbose=verbose, exit_code=code, said=_of_system(error))
     except KeyboardInterrupt:
         _say("interrupted")
         return INTERRUPTED
@@ -114,10 +119,19 @@ def _too_many(error: UnusedCliTokensError, app: App) -> UsageError:
     return UsageError(f"cannot use {stray}: {expected}; leave the rest out, or see '{command} --help'")
 
 
-def _failed(error: Exception, *, verbose: bool, exit_code: int) -> int:
+def _of_system(error: OSError) -> str:
+    """Say what the system refused: where, and what to do."""
+    if error.filename is None and error.errno == errno.ENOENT:
+        return "the working directory is gone; change to another one"
+    what = str(error) if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
+    todo = _TO_DO.get(error.errno or 0)
+    return what if todo is None else f"{what}; {todo}"
+
+
+def _failed(error: Exception, *, verbose: bool, exit_code: int, said: str | None = None) -> int:
     if verbose:
         sys.__excepthook__(type(error), error, error.__traceback__)
-    _say(str(error))
+    _say(said or str(error))
     return exit_code
 
 

@@ -1,11 +1,28 @@
 """The options that commands share: the same name, meaning and default everywhere."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
+_LARGEST = 2**62
+
+
+def _whole(_: object, tokens: Sequence[Token]) -> int:
+    """Read a whole number that fits a column; 1.5 is none and is not rounded."""
+    given = tokens[0].value
+    try:
+        value = int(given)
+    except ValueError:
+        raise ValueError(f"expected a whole number, got {given!r}") from None
+    if abs(value) > _LARGEST:
+        raise ValueError(f"expected a whole number up to {_LARGEST}, got {value}")
+    return value
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
 Names = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=1, negative=())]
 Flag = Annotated[bool, Parameter(negative=())]
 ModelTypes = Literal["standard", "sequential", "cross-sectional", "both"]
@@ -53,9 +70,9 @@ class SelectionOptions:
     """Rank the targets and keep the best (the default without --targets)."""
     auto_features: Flag = False
     """Select features per target (the default without --features)."""
-    top_n_targets: int = 10
+    top_n_targets: Whole = 10
     """How many ranked targets to keep."""
-    top_m_features: int = 100
+    top_m_features: Whole = 100
     """How many features to keep per target at most."""
     force_refresh: Flag = False
     """Measure again, whatever the cache holds."""
@@ -81,7 +98,7 @@ class JobOptions:
     """Only jobs of these routes, such as BOTH; globs too."""
     types: Names = None
     """Only jobs of these types: cross_sectional, symbol_specific."""
-    min_priority: int | None = None
+    min_priority: Whole | None = None
     """Only jobs of at least this priority."""
     job: Names = None
     """Only the jobs with these ids."""
@@ -141,7 +158,7 @@ class PlanOptions(OutputOptions):
 class BudgetOptions:
     """How much may be planned; the jobs of greatest value per cost are kept."""
 
-    max_jobs: int | None = None
+    max_jobs: Whole | None = None
     """Plan at most so many jobs."""
     max_cost: float | None = None
     """Plan at most so many core seconds of estimated cost."""

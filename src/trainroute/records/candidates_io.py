@@ -152,8 +152,12 @@ def _check_hash(path: Path, candidates: Candidates, recorded: str | None) -> Non
         )
 
 
+_ADVICE = "You might want to try"
+"""What follows in messages of Polars names options of Polars."""
+
+
 def _unreadable(path: Path, error: BaseException) -> CandidatesError:
-    reason = one_line(error) or type(error).__name__
+    reason = one_line(str(error).split(_ADVICE)[0]) or type(error).__name__
     return CandidatesError(f"{path}: cannot be read ({reason}); restore it or write it again")
 
 

@@ -21,6 +21,8 @@ def matching(pattern: str, names: Iterable[str]) -> set[str]:
     >>> matching("odd[1]", ["odd[1]", "odd1"]) == {"odd[1]", "odd1"}
     True
     """
+    if not is_glob(pattern):
+        return {name for name in names if name == pattern}
     return {name for name in names if name == pattern or fnmatchcase(name, pattern)}
 
 

@@ -1,6 +1,6 @@
 """Pins: what a person forces or forbids, after the rules and before the cap on the experimental lane.
 
-1. `require_consistent`: two pins that contradict each other on a pair are an error.
+1. `first_wishes`: which pins mean a pair; two that contradict each other on it are an error.
 2. `pinned`: a forced route is given as asked or not at all; a forbidden one gives way to the nearest that the states
    allow, else to BLOCKED.
 3. `lifted`: a pooled side that the rules disallow and a pin asks for becomes EXPERIMENTAL.
@@ -10,10 +10,8 @@ where a side that it asks for leaks, was not measured or has no labelled rows, t
 that the rules disallow becomes EXPERIMENTAL, so that still no job is planned for a side that is DISALLOWED.
 """
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
-from operator import or_
 
 import polars as pl
 
@@ -28,29 +26,53 @@ from trainroute.route.table import OK
 _CS, _LOCAL = RouteState.ROUTE_CROSS_SECTIONAL.value, RouteState.ROUTE_SYMBOL_SPECIFIC.value
 _BOTH, _LANE = RouteState.ROUTE_BOTH.value, RouteState.ROUTE_EXPERIMENTAL_ONLY.value
 _BLOCKED = RouteState.ROUTE_BLOCKED.value
+_ROUTES = (_CS, _LOCAL, _BOTH, _LANE, _BLOCKED)
 _DISALLOWED, _EXPERIMENTAL = SignalState.DISALLOWED.value, SignalState.EXPERIMENTAL.value
 _UNDECIDED = 0.5
 
 
-def require_consistent(pins: Sequence[Pin], pairs: pl.DataFrame) -> None:
-    """Refuse pins that contradict each other on a pair.
+def first_wishes(pins: Sequence[Pin], pairs: pl.DataFrame) -> pl.DataFrame:
+    """Say which pin is the first to force, and the first to forbid, each route for each pair.
+
+    Returns
+    -------
+    polars.DataFrame
+        Rows as of ``pairs``; columns ``force <route>`` and ``forbid <route>`` of the routes that some pin is about: the
+        number of the pin from 1, null where none means the pair.
 
     Raises
     ------
     ConfigError
         If two force different routes, or one forces what another forbids; it names both and a pair.
     """
-    meant = pinned_pairs(pins, pairs)
-    for a, b in combinations(range(len(pins)), 2):
-        if not _contradict(pins[a], pins[b]):
-            continue
-        common = pairs.filter(meant[a] & meant[b]).select("target", "symbol").head(1)
-        if common.height:
-            target, symbol = common.row(0)
-            raise ConfigError(
-                f"routing.pins: {pins[a].describe(a + 1)} and {pins[b].describe(b + 1)} contradict each other, "
-                f"e.g. on {target} · {symbol}; keep one of the two"
-            )
+    nobody = pl.Series([None], dtype=pl.Int64).new_from_index(0, pairs.height)
+    first: dict[str, pl.Series] = {}
+    meant = pairs.select(means.alias(str(number)) for number, means in enumerate(pinned_pairs(pins, pairs), start=1))
+    for number, pin in reversed(list(enumerate(pins, start=1))):
+        for wish in [f"forbid {route}" for route in pin.forbid] if pin.force is None else [f"force {pin.force}"]:
+            first[wish] = first.get(wish, nobody.alias(wish)).set(meant[str(number)], number)
+    wishes = pl.DataFrame([first[name] for name in sorted(first)])
+    _require_consistent(pins, pairs, wishes)
+    return wishes
+
+
+def _require_consistent(pins: Sequence[Pin], pairs: pl.DataFrame, wishes: pl.DataFrame) -> None:
+    forcing = [name for name in wishes.columns if name.startswith("force ")]
+    opposed = [*combinations(forcing, 2), *((name, name.replace("force", "forbid", 1)) for name in forcing)]
+    found = [
+        pairs.select("target", "symbol")
+        .with_columns(first=pl.min_horizontal(wishes[a], wishes[b]), second=pl.max_horizontal(wishes[a], wishes[b]))
+        .filter(wishes[a].is_not_null() & wishes[b].is_not_null())
+        for a, b in opposed
+        if b in wishes.columns
+    ]
+    worst = pl.concat(found).sort("first", "second", maintain_order=True).head(1) if found else pl.DataFrame()
+    if worst.height:
+        target, symbol, first, second = worst.row(0)
+        said = " and ".join(pins[number - 1].describe(number) for number in (first, second))
+        raise ConfigError(
+            f"routing.pins: {said} contradict each other, e.g. on {target} · {symbol}; keep one of the two"
+        )
 
 
 def pinned(pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
@@ -66,12 +88,15 @@ def pinned(pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
     nothing = pl.lit(None, pl.String)
     if not config.pins:
         return pairs.with_columns(forced=nothing, pinned_by=nothing, pin_why=nothing)
-    require_consistent(config.pins, pairs)
-    meant = pinned_pairs(config.pins, pairs)
-    wishes = [(pin, means, number) for number, (pin, means) in enumerate(zip(config.pins, meant, strict=True), start=1)]
-    forced = pl.coalesce(*(pl.when(m).then(pl.lit(pin.force, pl.String)) for pin, m, _ in wishes))
-    by = pl.coalesce(*(pl.when(m).then(pl.lit(pin.describe(n))) for pin, m, n in wishes if pin.force), nothing)
-    return _forbidden(_forced(pairs.with_columns(forced=forced, pinned_by=by), config), wishes)
+    wishes = first_wishes(config.pins, pairs)
+    names = {number: pin.describe(number) for number, pin in enumerate(config.pins, start=1)}
+    forcing = [(route, pl.col(f"force {route}")) for route in _ROUTES if f"force {route}" in wishes.columns]
+    forced = pl.coalesce(*(pl.when(by.is_not_null()).then(pl.lit(route)) for route, by in forcing), nothing)
+    by = _named(pl.coalesce(*(by for _, by in forcing), pl.lit(None, pl.Int64)), names)
+    wished = _forced(pairs.hstack(wishes).with_columns(forced=forced, pinned_by=by), config)
+    return _forbidden(wished, {name for name in wishes.columns if name.startswith("forbid ")}, names).drop(
+        wishes.columns
+    )
 
 
 def lifted(pooled: pl.DataFrame, pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
@@ -99,10 +124,8 @@ def lift_sentence() -> pl.Expr:
     return pl.when(pl.col("lifted_by").is_not_null()).then(pl.concat_str(said))
 
 
-def _contradict(a: Pin, b: Pin) -> bool:
-    if a.force is not None and b.force is not None:
-        return a.force != b.force
-    return a.force in b.forbid or b.force in a.forbid
+def _named(number: pl.Expr, names: Mapping[int, str]) -> pl.Expr:
+    return number.replace_strict(names, default=None, return_dtype=pl.String)
 
 
 def _forced(pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
@@ -161,20 +184,15 @@ def _lift_text(lifted_side: pl.Expr, side: str) -> pl.Expr:
     return pl.when(lifted_side).then(pl.lit(f"; {side} EXPERIMENTAL by it")).otherwise(pl.lit(""))
 
 
-def _forbidden(pairs: pl.DataFrame, wishes: Sequence[tuple[Pin, pl.Expr, int]]) -> pl.DataFrame:
-    forbidding = [(pin, means, number) for pin, means, number in wishes if pin.forbid]
-    if not forbidding:
+def _forbidden(pairs: pl.DataFrame, wishes: Collection[str], names: Mapping[int, str]) -> pl.DataFrame:
+    if not wishes:
         return pairs
-    forbidden = {
-        route: reduce(or_, [means for pin, means, _ in forbidding if route in pin.forbid], pl.lit(value=False))
-        for route in (_CS, _LOCAL, _BOTH, _LANE)
-    }
+    nobody = pl.lit(None, pl.Int64)
+    forbidding = {route: pl.col(f"forbid {route}") if f"forbid {route}" in wishes else nobody for route in _ROUTES}
+    forbidden = {route: by.is_not_null() for route, by in forbidding.items()}
     route = pl.col("route")
-    hit = pl.any_horizontal((route == name) & no for name, no in forbidden.items())
-    by = pl.coalesce(
-        pl.when(means & route.is_in(list(pin.forbid))).then(pl.lit(pin.describe(number)))
-        for pin, means, number in forbidding
-    )
+    number = pl.coalesce(pl.when(route == name).then(by) for name, by in forbidding.items())
+    hit, by = number.is_not_null(), _named(number, names)
     free = pl.col("cs_state").is_in(OK) & pl.col("local_state").is_in(OK)
     local_first = (pl.col("p_local_better") >= _UNDECIDED).fill_null(value=False)
     instead = (

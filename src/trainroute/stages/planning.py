@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from trainroute.config import Config
-from trainroute.errors import UsageError
+from trainroute.errors import UsageError, bounded
 from trainroute.families import FamilySelection, select_families
 from trainroute.logs import LOGGER
 from trainroute.panel import data_fingerprint
@@ -118,6 +118,11 @@ class TrainingRouter:
         plan = self.route(routing_candidates, git_commit=git_commit, previous=previous, cut_from=cut_from)
         for name in unmatched_pins(plan.routing.pins, plan.pairs):
             LOGGER.warning("routing.pins: %s means no (target, symbol) of the candidates", name)
+        alone = sorted({*plan.targets}.difference(plan.pairs["target"]))
+        if alone:
+            LOGGER.warning(
+                "no symbol has a row for %s, so nothing is routed there; add a row per symbol", bounded(alone)
+            )
         return plan
 
     def write(self, plan: RoutingPlan, output_dir: Path | str) -> None:

@@ -143,6 +143,8 @@ def nothing_reason(plan: TrainingPlan, jobs: Sequence[TrainingJob], closed: Sequ
 
 def _why_no_jobs(summary: TrainingPlanSummary) -> str:
     pairs = max(summary.total_pairs, summary.total_blocked)
+    if pairs == 0:
+        return "the plan has no (target, symbol); route a table with a row for each symbol"
     reasons = {**summary.blocked_reasons}
     if summary.pairs_without_pool:
         reasons[f"routed to {NO_POOL}"] = summary.pairs_without_pool

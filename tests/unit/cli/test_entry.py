@@ -73,6 +73,25 @@ def test_an_unexpected_error_is_one_line_too(capsys: pytest.CaptureFixture[str])
     )
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            NotADirectoryError(errno.ENOTDIR, "Not a directory", "f/METRICS"),
+            "f/METRICS: Not a directory; a file stands where a directory is expected: choose another path",
+        ),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "the working directory is gone; change to another one"),
+        (OSError(errno.ENOSPC, "No space left"), "[Errno 28] No space left; free some space"),
+        (OSError(errno.EIO, "Input/output error", "f"), "f: Input/output error"),
+    ],
+)
+def test_what_the_system_refuses_says_where_and_what_to_do(
+    error: OSError, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert entry.run_app(_app(error), ["work"]) == (2 if error.errno in {errno.ENOTDIR, errno.ENOENT} else 1)
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
 @pytest.mark.parametrize(("result", "code"), [(None, 0), (0, 0), (1, 1)])
 def test_exit_code_of_a_command_that_ends(result: object, code: int) -> None:
     assert entry.run_app(_app(result=result), ["work"]) == code
@@ -92,6 +111,9 @@ def test_exit_code_of_a_command_that_ends(result: object, code: int) -> None:
         (["route"], "--dry-run"),
         (["route", "--set", "x"], "key=value"),
         (["diff", "a", "b", "--limit", "-1"], "--limit"),
+        (["diff", "a", "b", "--limit", "9" * 20], "--limit: expected a whole number up to"),
+        (["route", "t.csv", "--max-jobs", "1.5"], "--max-jobs: expected a whole number, got '1.5'"),
+        (["show", "--min-priority", "3.6"], "--min-priority: expected a whole number, got '3.6'"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_in_one_line(

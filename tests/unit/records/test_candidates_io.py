@@ -183,6 +183,13 @@ def test_a_file_that_is_no_table(tmp_path: Path, name: str, content: bytes, mess
     assert name in str(caught.value)
 
 
+def test_the_reader_of_csv_gives_no_advice_on_options_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('target,symbol,score,sample_size\ny,"A,0.5,1\n')
+    with pytest.raises(CandidatesError, match=r"cannot be read \(.*column number 2.*\); restore it") as caught:
+        read_candidates(tmp_path / "a.csv")
+    assert "try" not in str(caught.value)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CandidatesError, match="not found"):
         read_candidates(tmp_path / "a.csv")

@@ -1,6 +1,8 @@
 """Pins, exhaustively: every route forced or forbidden for every pair of states, and what no pin can do."""
 
+import random
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
 
@@ -177,6 +179,26 @@ def test_two_pins_that_contradict_each_other_on_a_pair_are_an_error(
                 decide(table, pins=ordered)
         else:
             decide(table, pins=ordered)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_many_pins_the_first_that_means_a_pair_is_named_and_all_are_obeyed(
+    seed: int, rows: Rows, decide: Decide
+) -> None:
+    rng, symbols = random.Random(seed), [f"{letter}{number}" for letter in "ABC" for number in range(4)]
+    patterns = [*symbols, "A*", "?1", "[BC]2", "nobody"]
+    wishes: list[Row] = [{"force": "BOTH"}, {"forbid": ["CROSS_SECTIONAL"]}, {"forbid": ["SYMBOL_SPECIFIC"]}]
+    pins = [_pin(symbol=rng.choice(patterns), **rng.choice(wishes)) for _ in range(60)]
+    plan = decide(rows(**{symbol: {} for symbol in symbols}), pins=pins)
+    for symbol in symbols:
+        meant = [(number, pin) for number, pin in enumerate(pins, start=1) if fnmatchcase(symbol, pin["symbol"])]
+        forced = [number for number, pin in meant if "force" in pin]
+        decision = plan.symbol_decision("y", symbol)
+        if forced:
+            assert decision.route == "ROUTE_BOTH"
+            assert (decision.pinned_by or "").startswith(f"pin {forced[0]} ")
+        forbidden = {f"ROUTE_{route}" for _, pin in meant for route in pin.get("forbid", [])}
+        assert decision.route not in forbidden
 
 
 def test_a_pin_expires_after_its_last_day(rows: Rows, decide: Decide) -> None:

@@ -111,6 +111,19 @@ def test_a_plan_without_jobs_says_why_without_reading_data(
     assert (output / "globals/training_report.json").is_file()
 
 
+def test_a_table_without_rows_of_symbols_is_warned_of_and_trains_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = tmp_path / "pooled.csv"
+    table.write_text("target,symbol,score,sample_size\ny_up_1m,,0.6,9000\n")
+    pipeline.route(table, output_dir=tmp_path / "out", config=CONFIG)
+    assert "no symbol has a row for y_up_1m, so nothing is routed there; add a row per symbol" in caplog.messages
+    (tmp_path / "data").mkdir()
+    result = pipeline.train(tmp_path / "data", output_dir=tmp_path / "out", config=CONFIG)
+    assert result.outcome is not None
+    assert (result.outcome.nothing_to_train or "").startswith("nothing to train: the plan has no (target, symbol)")
+
+
 def test_names_are_checked_before_the_filter_is_said_to_be_applied(
     data: Path, routed: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
