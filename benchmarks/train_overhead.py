@@ -3,10 +3,9 @@
 Run: ``python benchmarks/train_overhead.py [--jobs 300] [--rows 2500] [--features 30] [--rounds 20] [--workers 1]``.
 
 1. Each job (LightGBM, one symbol) is run alone in this process: rows, fit, score, write. Their sum is the work.
-2. The same jobs run as a plan with ``train_plan``; the ledger's seconds are the work as the workers measured it. What
-   the wall time (× workers) has beyond them is start and overhead.
-3. A plan of one job for each worker, on the same panel, gives the start: writing the panel, starting workers, loading
-   libraries (the median of five). The rest, per job, is dispatch and ledger.
+2. The same jobs run as a plan with ``train_plan``; the ledger's seconds are the work as the workers measured it.
+3. Dispatch and ledger are what the workers' time has beyond that work, from the end of each one's first job to the end
+   of the last job of all: neither the start (panel, workers, libraries) nor the report.
 4. On a machine that is busy with other things wall times say little; the CPU seconds (user and system, of the training
    process and of its workers) beside those of the jobs alone still tell what the plan adds.
 """
@@ -24,7 +23,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from msgspec import structs
 
 from trainroute.config import Config
 from trainroute.config.schema import FamilyConfig, TrainingConfig
@@ -47,7 +45,6 @@ from trainroute.train.store import write_store
 
 _MINUTE = 60_000_000
 _HORIZON = 10
-STARTS = 5  # of which the median counts
 
 
 def make_panel(n_symbols: int, n_times: int, n_features: int) -> Panel:
@@ -152,16 +149,38 @@ def run_alone(plan: TrainingPlan, panel: Panel, config: Config, folder: Path) ->
     return time.perf_counter() - started, Spent.now().since(before).own
 
 
-def beside_the_jobs(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[float, float]:
-    """Train a plan; return its wall time, and worker time that no job accounts for (seconds)."""
+class Ends:
+    """When each job ended, as the progress of a training run tells it."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    @contextmanager
+    def step(self, label: str, total: int) -> Iterator[Self]:  # noqa: ARG002 - the protocol's signature
+        """Listen to a step."""
+        yield self
+
+    def advance(self, n: int = 1) -> None:
+        """Note that jobs have ended."""
+        self.times += [time.perf_counter()] * n
+
+
+def trained(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[float, float]:
+    """Train a plan; return its wall time, and the workers' time between jobs (seconds).
+
+    The workers' time begins when each has ended its first job, which the start delays, and ends with the last job.
+    """
+    ends = Ends()
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        outcome = train_plan(plan, panel, config, output_dir=Path(folder))
+        outcome = train_plan(plan, panel, config, output_dir=Path(folder), progress=ends)
         wall = time.perf_counter() - started
     if outcome.failed:
         raise SystemExit(f"{len(outcome.failed)} jobs failed: {outcome.failed[0].reason}")
     workers = min(config.training.workers, len(plan.jobs))
-    return wall, wall * workers - sum(result.seconds or 0.0 for result in outcome.results)
+    firsts, last = ends.times[:workers], ends.times[-1]
+    jobs = sum(result.seconds or 0.0 for result in outcome.results[workers:])
+    return wall, sum(last - first for first in firsts) - jobs
 
 
 @dataclass(frozen=True)
@@ -224,20 +243,16 @@ def main() -> None:
     config = Config(training=TrainingConfig(workers=given.workers, families={"LightGBM": rounds}))
     with tempfile.TemporaryDirectory() as folder:
         alone, alone_cpu = run_alone(plan, panel, config, Path(folder))
-    first = structs.replace(plan, jobs=plan.jobs[: given.workers])
-    start = float(np.median([beside_the_jobs(first, panel, config)[1] for _ in range(STARTS)]))
     before = own_bytes(os.getpid()) or 0
     spent = Spent.now()
     with watched() as samples:
-        wall, beside = beside_the_jobs(plan, panel, config)
+        wall, overhead = trained(plan, panel, config)
     spent = Spent.now().since(spent)
     grown = (own_bytes(os.getpid()) or 0) - before
     both = spent.own + spent.children
-    overhead = beside - start
     print(f"{given.jobs} jobs of {given.rows} rows × {given.features} features, {given.workers} worker(s)")
     print(f"jobs alone, one after the other   {alone:8.2f} s  {1e3 * alone / given.jobs:8.2f} ms a job")
     print(f"wall time of train_plan           {wall:8.2f} s  {wall / (alone / given.workers):8.2f} × (alone / workers)")
-    print(f"start, workers' time              {start:8.2f} s")
     fifth = len(samples) // 5
     print(f"own memory of a worker, start     {own_megabytes(samples[:fifth]):8.1f} MB (median of the first fifth)")
     print(f"own memory of a worker, end       {own_megabytes(samples[-fifth:]):8.1f} MB (median of the last fifth)")
