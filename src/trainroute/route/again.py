@@ -1,8 +1,7 @@
 """A pair decided again, with another value of a metric or of a setting.
 
 Other symbols reach a pair in one way only: they stand in the same queue for the experimental lane. So a pair is decided
-alone first, and once more among all symbols of its target only where that leaves it in the queue. Of a target of few
-symbols all are decided at once: that costs no more than one.
+alone first, and once more among all symbols of its target only where that leaves it in the queue.
 """
 
 from collections.abc import Sequence
@@ -14,14 +13,13 @@ from pydantic import ValidationError
 from trainroute.config.override import put
 from trainroute.config.schema import RoutingConfig
 from trainroute.records.patterns import matching
-from trainroute.route.decide import routed
+from trainroute.records.vocabulary import RouteState
+from trainroute.route.decide import before_cap, routed
 from trainroute.route.facts import Facts, with_target
 from trainroute.route.trials import Side, Trial, Value, pair_in_queue
 
 ROWS_AT_ONCE = 200_000
 """Rows of copies of a target that are decided at once: some hundred megabytes."""
-
-FEW_SYMBOLS = 2000
 
 
 class MetricTrials:
@@ -44,8 +42,6 @@ class MetricTrials:
         found = self._decided(self.alone, trials)
         queued = [number for number, waits in enumerate(found["waits"]) if waits]
         routes: list[str] = found["route"].to_list()
-        if self.alone is self.facts:
-            return routes
         at_once = max(1, ROWS_AT_ONCE // max(1, self.facts.pairs.height))
         for start in range(0, len(queued), at_once):
             numbers = queued[start : start + at_once]
@@ -83,10 +79,10 @@ class SettingTrials:
         other = self._with(trial)
         if other is None:
             return None
-        if not in_queue and self.alone is not self.facts:
-            found, waits = routed(self.alone, other)[1].select("route", pair_in_queue()).row(0)
-            if not waits:
-                return str(found)
+        if not in_queue:
+            found = str(before_cap(self.alone, other)[1]["route"].item())
+            if found != RouteState.ROUTE_EXPERIMENTAL_ONLY:
+                return found
         return str(routed(self.facts, other)[1].filter(pl.col("symbol") == self.symbol)["route"].item())
 
     def _with(self, trial: Trial) -> RoutingConfig | None:
@@ -99,9 +95,7 @@ class SettingTrials:
 
 
 def _alone(facts: Facts, symbol: str) -> Facts:
-    """Return the facts of a pair without the others of its target, where these are many."""
-    if facts.pairs.height <= FEW_SYMBOLS:
-        return facts
+    """Return the facts of a pair without the others of its target."""
     return replace(facts, pairs=facts.pairs.filter(pl.col("symbol") == symbol))
 
 

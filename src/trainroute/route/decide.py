@@ -118,10 +118,17 @@ def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFr
         The facts of the pairs with ``cs_state, local_state, route, blocked_by``, and what the reasons are made of:
         ``target_state, target_score, out`` (why the pool does not serve the symbol), ``over`` (why the lane is full).
     """
+    pooled, pairs = before_cap(facts, config)
+    score, on_symbol = score_column(config, facts.provided), pooled_score_on_symbol(config, facts.provided)
+    return lifted(pooled, pairs, config), capped(pairs, config, local_score=score, pooled_score=on_symbol)
+
+
+def before_cap(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Decide as `routed`, but for the cap on the experimental lane and what a pin lifts."""
     provided = facts.provided
     pooled = facts.pooled.with_columns(state=state_of(checks_of(Mode.CROSS_SECTIONAL, config, provided)))
     checks = checks_of(Mode.SYMBOL, config, provided)
-    score, on_symbol = score_column(config, provided), pooled_score_on_symbol(config, provided)
+    score = score_column(config, provided)
     compared = "p_local_better" in provided
     of_target = pooled.select("target", target_state="state", target_score=score, target_rows="sample_size")
     served = pl.when(pl.col("out").is_null()).then("target_state").otherwise(pl.lit(SignalState.DISALLOWED.value))
@@ -134,5 +141,4 @@ def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFr
         .with_columns(route=route)
         .with_columns(blocked_by=pl.when(blocked).then(cause_of(checks)))
     )
-    pairs = pinned(pairs, config)
-    return lifted(pooled, pairs, config), capped(pairs, config, local_score=score, pooled_score=on_symbol)
+    return pooled, pinned(pairs, config)

@@ -1,6 +1,6 @@
 """What the nearest flips cost: decisions of rows are counted, not seconds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import polars as pl
@@ -11,6 +11,8 @@ from trainroute.records.candidates_io import validate_candidates
 from trainroute.records.routing import RoutingPlan
 from trainroute.route import again, build_routing_plan, decide, explain
 from trainroute.route.facts import Facts
+
+Decided = Callable[[Facts, RoutingConfig], tuple[pl.DataFrame, pl.DataFrame]]
 
 SYMBOLS = 5000
 LANE = Config.model_validate({"routing": {"experimental": {"max_fraction_symbols_per_target": 0.01}}})
@@ -34,12 +36,16 @@ def _counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Count the rows of each decision; every decision is really made."""
     rows: list[int] = []
 
-    def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
-        rows.append(facts.pairs.height)
-        return decide.routed(facts, config)
+    def counted(decided: Decided) -> Decided:
+        def count(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
+            rows.append(facts.pairs.height)
+            return decided(facts, config)
+
+        return count
 
     with monkeypatch.context() as patched:
-        patched.setattr(again, "routed", routed)
+        patched.setattr(again, "routed", counted(decide.routed))
+        patched.setattr(again, "before_cap", counted(decide.before_cap))
         yield rows
 
 
