@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partialmethod
 
 import polars as pl
 import pytest
@@ -10,7 +11,9 @@ from trainroute.config.schema import Config, RoutingConfig
 from trainroute.records.candidates_io import validate_candidates
 from trainroute.records.routing import RoutingPlan
 from trainroute.route import again, build_routing_plan, decide, explain
+from trainroute.route.again import SettingTrials
 from trainroute.route.facts import Facts
+from trainroute.route.trials import Trial
 
 Decided = Callable[[Facts, RoutingConfig], tuple[pl.DataFrame, pl.DataFrame]]
 
@@ -74,12 +77,17 @@ def test_a_pair_in_the_queue_asks_few_times_and_never_holds_many_copies(
 
 
 def test_flips_are_the_same_alone_and_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = _plan(symbols=1200)
+    plan, route = _plan(symbols=1200), again.SettingTrials.route
     for symbol in ("00000", "00990", "01100"):
-        among = explain(plan, "y_up_1d", symbol).flips
+        alone = explain(plan, "y_up_1d", symbol).flips
         with monkeypatch.context() as patched:
-            patched.setattr(again, "FEW_SYMBOLS", 0)
-            assert explain(plan, "y_up_1d", symbol).flips == among
+            patched.setattr(again, "_alone", lambda facts, _symbol: facts)
+            patched.setattr(again.SettingTrials, "route", partialmethod(_among_all, route))
+            assert explain(plan, "y_up_1d", symbol).flips == alone
+
+
+def _among_all(trials: SettingTrials, route: Callable[..., str | None], trial: Trial, **_: object) -> str | None:
+    return route(trials, trial, in_queue=True)
 
 
 @pytest.mark.parametrize("target", ["y_up_1d", "y_*", "*"])
