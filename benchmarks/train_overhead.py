@@ -5,7 +5,7 @@ Run: ``python benchmarks/train_overhead.py [--jobs 300] [--rows 2500] [--feature
 1. Each job (LightGBM, one symbol) is run alone in this process: rows, fit, score, write. Their sum is the work.
 2. The same jobs run as a plan with ``train_plan``; the ledger's seconds are the work as the workers measured it.
 3. Dispatch and ledger are what the workers' time has beyond that work, from the end of each one's first job to the end
-   of the last job of all: neither the start (panel, workers, libraries) nor the report.
+   of the last job of all: neither the start (panel, workers, libraries) nor the report. The last line has these too.
 4. On a machine that is busy with other things wall times say little; the CPU seconds (user and system, of the training
    process and of its workers) beside those of the jobs alone still tell what the plan adds.
 """
@@ -165,10 +165,11 @@ class Ends:
         self.times += [time.perf_counter()] * n
 
 
-def trained(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[float, float]:
-    """Train a plan; return its wall time, and the workers' time between jobs (seconds).
+def trained(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[float, float, float]:
+    """Train a plan; return its wall time, and the workers' time between jobs, and in all beside the jobs (seconds).
 
-    The workers' time begins when each has ended its first job, which the start delays, and ends with the last job.
+    The time between jobs begins when each worker has ended its first one, which the start delays, and ends with the
+    last job. Where one worker ends two before another its first, the rest of that one's start is counted in.
     """
     ends = Ends()
     with tempfile.TemporaryDirectory() as folder:
@@ -179,8 +180,8 @@ def trained(plan: TrainingPlan, panel: Panel, config: Config) -> tuple[float, fl
         raise SystemExit(f"{len(outcome.failed)} jobs failed: {outcome.failed[0].reason}")
     workers = min(config.training.workers, len(plan.jobs))
     firsts, last = ends.times[:workers], ends.times[-1]
-    jobs = sum(result.seconds or 0.0 for result in outcome.results[workers:])
-    return wall, sum(last - first for first in firsts) - jobs
+    seconds = [result.seconds or 0.0 for result in outcome.results]
+    return wall, sum(last - first for first in firsts) - sum(seconds[workers:]), wall * workers - sum(seconds)
 
 
 @dataclass(frozen=True)
@@ -246,7 +247,7 @@ def main() -> None:
     before = own_bytes(os.getpid()) or 0
     spent = Spent.now()
     with watched() as samples:
-        wall, overhead = trained(plan, panel, config)
+        wall, overhead, beside = trained(plan, panel, config)
     spent = Spent.now().since(spent)
     grown = (own_bytes(os.getpid()) or 0) - before
     both = spent.own + spent.children
@@ -261,6 +262,7 @@ def main() -> None:
         print(f"CPU of the {process:<23}{seconds:8.2f} s  {1e3 * seconds / given.jobs:8.2f} ms a job, start included")
     print(f"CPU of both                       {both:8.2f} s  {both / alone_cpu:8.2f} × that of the jobs alone")
     print(f"dispatch and ledger               {overhead:8.2f} s  {1e3 * overhead / given.jobs:8.2f} ms a job")
+    print(f"the same, start and report        {beside:8.2f} s  {1e3 * beside / given.jobs:8.2f} ms a job")
 
 
 if __name__ == "__main__":

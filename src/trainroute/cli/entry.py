@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import reduce
 from io import TextIOWrapper
 from operator import getitem
+from pathlib import Path
 from types import FrameType, TracebackType
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
@@ -28,6 +29,9 @@ _OBJECTS_BETWEEN_COLLECTIONS = 100_000  # a command makes many objects and few c
 _TO_DO = {
     errno.ENOTDIR: "a file stands where a directory is expected: choose another path",
     errno.ENOSPC: "free some space",
+    errno.EISDIR: "a directory stands where a file is expected: choose another path",
+    errno.EROFS: "the disk is read-only: choose another path",
+    errno.ENAMETOOLONG: "choose a shorter path",
     errno.EACCES: "choose another path, or get the rights to this one",
 }
 _UNUSABLE_PATH = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
@@ -121,11 +125,19 @@ def _too_many(error: UnusedCliTokensError, app: App) -> UsageError:
 
 def _of_system(error: OSError) -> str:
     """Say what the system refused: where, and what to do."""
-    if error.filename is None and error.errno == errno.ENOENT:
+    if not _has_working_directory():
         return "the working directory is gone; change to another one"
     what = str(error) if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
     todo = _TO_DO.get(error.errno or 0)
     return what if todo is None else f"{what}; {todo}"
+
+
+def _has_working_directory() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _failed(error: Exception, *, verbose: bool, exit_code: int, said: str | None = None) -> int:

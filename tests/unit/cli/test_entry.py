@@ -80,7 +80,7 @@ def test_an_unexpected_error_is_one_line_too(capsys: pytest.CaptureFixture[str])
             NotADirectoryError(errno.ENOTDIR, "Not a directory", "f/METRICS"),
             "f/METRICS: Not a directory; a file stands where a directory is expected: choose another path",
         ),
-        (FileNotFoundError(errno.ENOENT, "No such file"), "the working directory is gone; change to another one"),
+        (FileNotFoundError(errno.ENOENT, "No such file"), "[Errno 2] No such file"),
         (OSError(errno.ENOSPC, "No space left"), "[Errno 28] No space left; free some space"),
         (OSError(errno.EIO, "Input/output error", "f"), "f: Input/output error"),
     ],
@@ -90,6 +90,15 @@ def test_what_the_system_refuses_says_where_and_what_to_do(
 ) -> None:
     assert entry.run_app(_app(error), ["work"]) == (2 if error.errno in {errno.ENOTDIR, errno.ENOENT} else 1)
     assert capsys.readouterr().err == f"error: {said}\n"
+
+
+def test_a_working_directory_that_is_gone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    assert entry.run_app(_app(FileNotFoundError(errno.ENOENT, "No such file")), ["work"]) == 2
+    assert capsys.readouterr().err == "error: the working directory is gone; change to another one\n"
 
 
 @pytest.mark.parametrize(("result", "code"), [(None, 0), (0, 0), (1, 1)])

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from trainroute.errors import CandidatesError
-from trainroute.records.candidates import COLUMNS, Candidates
+from trainroute.records.candidates import COLUMNS, Candidates, frame_digest
 from trainroute.records.candidates_io import (
     TableFormat,
     find_candidates,
@@ -286,6 +286,14 @@ def test_no_evidence_and_other_spellings_are_normal() -> None:
 def test_columns_that_are_not_known_are_named(caplog: pytest.LogCaptureFixture) -> None:
     validate_candidates(_frame(ROWS).with_columns(p_skil=1.0), "mine.csv")
     assert "mine.csv: columns that routing does not know are not used: p_skil" in caplog.text
+
+
+def test_the_hash_of_a_table_is_that_of_earlier_versions() -> None:
+    """Candidates and plans that lie on disk name it: another one would have them refused as edited."""
+    schema = {"a": pl.String, "b": pl.Float64, "c": pl.Int64, "d": pl.List(pl.String)}
+    rows = {"a": ["x", None, "é"], "b": [0.1, None, -0.0], "c": [1, None, 3], "d": [["u"], [], None]}
+    known = "9e838658607521d5f95530836941577b0d636db0a9f693b4bee4e55f018ecb7f"
+    assert frame_digest(pl.DataFrame(rows, schema=schema), None) == known
 
 
 def test_the_snapshot_is_the_content_without_order_time_and_commit() -> None:
