@@ -1,5 +1,6 @@
 """Text from outside made safe to show to a person."""
 
+import sys
 from unicodedata import category
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -19,3 +20,8 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(c.encode("unicode_escape").decode() if category(c) in _HIDDEN else c for c in text)
+
+
+def print_lines(*lines: str) -> None:
+    """Print plain lines on stdout."""
+    sys.stdout.writelines(f"{printable(line)}\n" for line in lines)

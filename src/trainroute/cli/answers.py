@@ -9,7 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from trainroute.cli.options import Whole
-from trainroute.report.console import print_lines
+from trainroute.text import print_lines
 
 Format = Literal["text", "json", "markdown"]
 

@@ -1,9 +1,14 @@
 """The program's commands. Each is imported when it is called, so that the help page costs no heavy import."""
 
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
 from cyclopts import App
 
 from trainroute import __version__
-from trainroute.report.console import PipedConsole
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 COMMANDS = {
     "run": ("training", "The one command: rank, select, measure, route, plan, train."),
@@ -48,8 +53,21 @@ def _app(name: str, about: str) -> App:
         name=name,
         help=about,
         version=__version__,
-        console=PipedConsole(),
+        console=cast("Console", _PageConsole()),
         help_format="plaintext",
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
+
+
+class _PageConsole:
+    """A `PipedConsole` that is imported once a page is printed on it: most commands print none."""
+
+    @cached_property
+    def _console(self) -> "Console":
+        from trainroute.report.console import PipedConsole  # noqa: PLC0415 - see above
+
+        return PipedConsole()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._console, name)

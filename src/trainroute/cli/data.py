@@ -9,8 +9,8 @@ from trainroute.panel.prepare import PrepareSummary
 from trainroute.panel.prepare import prepare as prepare_data
 from trainroute.panel.sample import write_sample
 from trainroute.records.artifacts import write_atomically
-from trainroute.report.console import print_lines
 from trainroute.report.progress import terminal_progress
+from trainroute.text import print_lines
 
 
 def prepare(

@@ -3,7 +3,7 @@
 from trainroute.cli.answers import ANSWER, AnswerOptions, answer
 from trainroute.cli.options import OUTPUT, READ, VERBOSITY, Flag, OutputOptions, ReadOptions, Verbosity
 from trainroute.errors import UsageError
-from trainroute.plan import DEFAULT_OUTPUT, ROUTING_PLAN_DIR
+from trainroute.records.places import DEFAULT_OUTPUT, ROUTING_PLAN_DIR
 from trainroute.records.routing_io import read_routing_plan
 from trainroute.route import explain as explain_pair
 from trainroute.route import explanation_markdown, survey, survey_markdown

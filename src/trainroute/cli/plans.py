@@ -28,8 +28,8 @@ from trainroute.plan import (
     routing_plan_beside,
 )
 from trainroute.records.selectors import select_jobs
-from trainroute.report.console import print_lines
 from trainroute.report.tables import print_plan
+from trainroute.text import print_lines
 
 
 def show(

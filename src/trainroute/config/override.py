@@ -5,10 +5,11 @@ from typing import Any
 
 import yaml
 
+from trainroute.config.keys import put
 from trainroute.config.load import check_config
 from trainroute.config.schema import Config
 from trainroute.config.strict_yaml import load_yaml
-from trainroute.errors import ConfigError, UsageError, one_line
+from trainroute.errors import UsageError, one_line
 
 DECIDING = ("routing", "planning")
 
@@ -36,23 +37,6 @@ def with_settings(config: Config, changes: Mapping[str, Any]) -> Config:
     for key, value in changes.items():
         put(document, key, value)
     return check_config(document, f"with {', '.join(changes)}")
-
-
-def put(document: dict[str, Any], key: str, value: object) -> None:
-    """Change the value at a dotted key of nested mappings.
-
-    Raises
-    ------
-    ConfigError
-        If the key leads through something that is no mapping.
-    """
-    *parents, last = key.split(".")
-    at: Any = document
-    for number, part in enumerate(parents):
-        at = at.setdefault(part, {})
-        if not isinstance(at, dict):
-            raise ConfigError(f"{key}: {'.'.join(parents[: number + 1])} is one value, it has no keys below it")
-    at[last] = value
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -91,18 +75,3 @@ def check_decides(key: str) -> None:
         raise UsageError(
             f"{key}: only keys of {' and '.join(DECIDING)} can be tried; others need 'trainroute run' again"
         )
-
-
-def flat_settings(document: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return the values of nested mappings by their dotted keys, each below ``prefix``.
-
-    Examples
-    --------
-    >>> flat_settings({"symbol": {"min_score": 0.53}}, "routing")
-    {'routing.symbol.min_score': 0.53}
-    """
-    flat: dict[str, Any] = {}
-    for name, value in document.items():
-        key = f"{prefix}.{name}"
-        flat |= flat_settings(value, key) if isinstance(value, Mapping) and value else {key: value}
-    return flat

@@ -3,13 +3,13 @@
 from functools import cached_property
 
 from trainroute.config.identity import deciding_hash, settings_hash
+from trainroute.config.planning import PlanningConfig
 from trainroute.config.routing import RoutingConfig, StabilityClassification
 from trainroute.config.running import (
     DataConfig,
     FamilyConfig,
     HoldoutConfig,
     LeakageConfig,
-    PlanningConfig,
     ResourceConfig,
     TargetConfig,
     TrainingConfig,

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, ndtri
 
-from trainroute.config.schema import StabilityClassification
+from trainroute.config.routing import StabilityClassification
 from trainroute.evaluate.linear import Mask, path_correlation, ridge_path
 from trainroute.evaluate.statistics import Floats, Moments
 from trainroute.parallel import in_threads

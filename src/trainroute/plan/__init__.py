@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from trainroute.plan.build import build_training_plan
     from trainroute.plan.compare import FieldChange, JobChange, PlanDiff, compare_plans
     from trainroute.plan.legacy import lists_no_symbols, with_symbols
-    from trainroute.plan.load import DEFAULT_OUTPUT, find_training_plan_dir, load_training_plan
+    from trainroute.plan.load import find_training_plan_dir, load_training_plan
     from trainroute.plan.problem import Problem, Severity
     from trainroute.plan.select import (
         apply_training_plan_filter,
@@ -23,20 +23,21 @@ if TYPE_CHECKING:
         get_symbol_jobs,
         get_training_plan_summary,
     )
-    from trainroute.plan.staleness import ROUTING_PLAN_DIR, PlanInputs, changes_since, inputs_beside, require_fresh
+    from trainroute.plan.staleness import PlanInputs, changes_since, inputs_beside, require_fresh
     from trainroute.plan.unplanned import unplanned_jobs, with_feature_sets
     from trainroute.plan.validate import validate_plan
     from trainroute.plan.write import write_training_plan
+    from trainroute.records.places import DEFAULT_OUTPUT, ROUTING_PLAN_DIR
 
 _HOMES = {
     "Budget": "trainroute.plan.budget",
-    "DEFAULT_OUTPUT": "trainroute.plan.load",
+    "DEFAULT_OUTPUT": "trainroute.records.places",
     "FieldChange": "trainroute.plan.compare",
     "JobChange": "trainroute.plan.compare",
     "PlanDiff": "trainroute.plan.compare",
     "PlanInputs": "trainroute.plan.staleness",
     "Problem": "trainroute.plan.problem",
-    "ROUTING_PLAN_DIR": "trainroute.plan.staleness",
+    "ROUTING_PLAN_DIR": "trainroute.records.places",
     "Severity": "trainroute.plan.problem",
     "apply_training_plan_filter": "trainroute.plan.select",
     "build_training_plan": "trainroute.plan.build",

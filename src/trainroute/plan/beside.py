@@ -9,9 +9,10 @@ from trainroute.errors import EditedPlanError
 from trainroute.plan.legacy import is_legacy_plan
 from trainroute.plan.load import load_training_plan
 from trainroute.plan.problem import Problem, Severity
-from trainroute.plan.staleness import ROUTING_PLAN_DIR, inputs_beside, output_of
+from trainroute.plan.staleness import inputs_beside, output_of
 from trainroute.plan.validate import validate_plan
 from trainroute.records.pins import unmatched_pins
+from trainroute.records.places import ROUTING_PLAN_DIR
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan, routing_plan_file

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import msgspec
 import polars as pl
 
-from trainroute.config.schema import PlanningConfig
+from trainroute.config.planning import PlanningConfig
 from trainroute.families import FAMILIES, Family, two_stage_order
 from trainroute.records.plan import FeatureSet
 from trainroute.records.vocabulary import RouteState, Task, TrainingType

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from trainroute.config.schema import PlanningConfig
+from trainroute.config.planning import PlanningConfig
 from trainroute.records.routing import (
     RoutingPlan,
     pooled_score_on_symbol,

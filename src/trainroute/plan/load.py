@@ -12,11 +12,9 @@ from trainroute.errors import BrokenPlanError, PlanNotFoundError
 from trainroute.plan.legacy import is_legacy, read_legacy
 from trainroute.records.artifacts import no_hash, read_parts_and_hash
 from trainroute.records.directories import recover
+from trainroute.records.places import DEFAULT_OUTPUT, TRAINING_PLAN_DIRS
 from trainroute.records.plan import TrainingPlan
-from trainroute.records.plan_io import MASTER_NAME, MIRROR_NAME, decode_plan
-
-DEFAULT_OUTPUT = Path("results")
-_PLACES = (Path("globals/training_plan"), Path("METRICS/training_plan"))
+from trainroute.records.plan_io import MASTER_NAME, MIRROR_NAME, PLAN_MEMBERS, decode_plan
 
 logger = logging.getLogger("trainroute")
 
@@ -42,7 +40,7 @@ def find_training_plan_dir(output_dir: Path | None, given: Path | None) -> Path 
             raise PlanNotFoundError(f"{given}: no such training plan directory; correct --training-plan-dir")
         return given
     root = DEFAULT_OUTPUT if output_dir is None else output_dir
-    for place in _PLACES:
+    for place in TRAINING_PLAN_DIRS:
         for directory in (root / place, root.resolve().parent / place):
             recover(directory)
             if directory.exists():
@@ -69,7 +67,7 @@ def load_training_plan(directory: Path | str, *, allow_edited: bool = False) -> 
         If its content does not match its ``content_sha256`` or ``plan_id``.
     """
     path = _file(Path(directory))
-    parts, recorded = read_parts_and_hash(path, allow_edited=allow_edited)
+    parts, recorded = read_parts_and_hash(path, written=PLAN_MEMBERS, allow_edited=allow_edited)
     if is_legacy(parts):
         logger.warning("%s: a plan without schema_version and plan_id; staleness and edits cannot be checked", path)
         return read_legacy(parts, path)

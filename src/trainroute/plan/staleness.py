@@ -15,11 +15,11 @@ from trainroute.plan.legacy import is_legacy_plan
 from trainroute.plan.problem import Problem, Severity
 from trainroute.provenance import code_version, utc_now
 from trainroute.records.candidates_io import find_candidates, read_candidates
+from trainroute.records.places import ROUTING_PLAN_DIR
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing import PolicyConfig
 from trainroute.records.routing_io import JSON_NAME, read_routing_origin
 
-ROUTING_PLAN_DIR: Path = Path("METRICS/routing_plan")
 _KEYS_SHOWN = 5
 _VALUE_LENGTH = 60
 

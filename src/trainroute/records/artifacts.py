@@ -126,10 +126,13 @@ def read_json_artifact(path: Path, *, require_hash: bool = True) -> dict[str, An
     return {key: msgspec.json.decode(chunk) for key, chunk in parts.items()}
 
 
-def read_parts(path: Path, *, require_hash: bool = True, allow_edited: bool = False) -> dict[str, JsonText]:
+def read_parts(
+    path: Path, *, written: Sequence[str] = (), require_hash: bool = True, allow_edited: bool = False
+) -> dict[str, JsonText]:
     """Read a JSON artifact as the canonical bytes, but for line feeds, of each top-level member but the hash.
 
-    The hash is checked.
+    The hash is checked. With ``written``, the keys in the order in which `write_parts` got them, a file that still is
+    as it was written is not read through for its members: the hash tells that it is.
 
     Raises
     ------
@@ -138,13 +141,15 @@ def read_parts(path: Path, *, require_hash: bool = True, allow_edited: bool = Fa
     BrokenPlanError
         As `read_json_artifact`.
     """
-    parts, recorded = read_parts_and_hash(path, allow_edited=allow_edited)
+    parts, recorded = read_parts_and_hash(path, written=written, allow_edited=allow_edited)
     if recorded is None and require_hash:
         raise no_hash(path)
     return parts
 
 
-def read_parts_and_hash(path: Path, *, allow_edited: bool = False) -> tuple[dict[str, JsonText], str | None]:
+def read_parts_and_hash(
+    path: Path, *, written: Sequence[str] = (), allow_edited: bool = False
+) -> tuple[dict[str, JsonText], str | None]:
     """Read as `read_parts`, and return the hash that was recorded; None where there is none.
 
     Raises
@@ -153,6 +158,9 @@ def read_parts_and_hash(path: Path, *, allow_edited: bool = False) -> tuple[dict
         If the content is another than that of the hash, unless ``allow_edited``: then a warning says so.
     """
     data = _bytes_of(path)
+    cut = _cut(data, written) if written else None
+    if cut is not None and cut[1] == _id_of(cut[0]):
+        return cut
     try:
         raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except msgspec.ValidationError:
@@ -167,6 +175,24 @@ def read_parts_and_hash(path: Path, *, allow_edited: bool = False) -> tuple[dict
     if recorded is not None and recorded != _id_of(canonical):
         refuse_edited(f"{path}: its content does not match its {HASH_KEY}: edited or corrupted", allowed=allow_edited)
     return canonical, recorded
+
+
+def _cut(data: bytes, keys: Sequence[str]) -> tuple[dict[str, JsonText], str] | None:
+    """Cut what `write_parts` laid out at its keys: members on one line each, then one on many lines, then the hash.
+
+    None where the keys do not stand there in this order; whether it was cut rightly is for the hash to say.
+    """
+    first, *marks = [b",\n" + canonical_json(key) + b":" for key in (*keys, HASH_KEY)]
+    opening = b"{" + first.removeprefix(b",\n")
+    start, end = len(opening), data.rfind(marks[-1])
+    parts: dict[str, JsonText] = {}
+    for key, mark in zip(keys, marks, strict=True):
+        stop = end if mark is marks[-1] else data.find(mark, start, end)
+        if stop < start or not data.startswith(opening):
+            return None
+        parts[key] = memoryview(data)[start:stop]
+        start = stop + len(mark)
+    return parts, data[start:].decode("utf-8", "replace").strip('"}\n')
 
 
 def refuse_edited(said: str, *, allowed: bool) -> None:

@@ -22,6 +22,7 @@ from trainroute.records.plan import (
 
 MASTER_NAME = "master_training_plan.json"
 MIRROR_NAME = "training_plan.json"
+PLAN_MEMBERS = ("metadata", "summary", "feature_sets", "jobs")
 
 
 def jobs_part(lines: Sequence[bytes]) -> list[bytes]:
@@ -31,12 +32,8 @@ def jobs_part(lines: Sequence[bytes]) -> list[bytes]:
 
 def plan_parts(plan: TrainingPlan) -> dict[str, list[bytes]]:
     """Return the parts of a plan's JSON."""
-    return {
-        "metadata": [canonical_json(plan.metadata)],
-        "summary": [canonical_json(plan.summary)],
-        "feature_sets": [canonical_json(plan.feature_sets)],
-        "jobs": jobs_part(plan.job_lines),
-    }
+    small = [[canonical_json(member)] for member in (plan.metadata, plan.summary, plan.feature_sets)]
+    return dict(zip(PLAN_MEMBERS, [*small, jobs_part(plan.job_lines)], strict=True))
 
 
 def training_plan_id(
@@ -66,7 +63,7 @@ def decode_plan(parts: Mapping[str, JsonText], path: Path, *, allow_edited: bool
     EditedPlanError
         If the content does not match its ``plan_id`` or ``total_jobs``, unless ``allow_edited``.
     """
-    for key in ("metadata", "summary", "feature_sets", "jobs"):
+    for key in PLAN_MEMBERS:
         if key not in parts:
             raise BrokenPlanError(f"{path}: has no {key!r}; the plan is not whole: write it again")
     _check_version(parts["metadata"], path)

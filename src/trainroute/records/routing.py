@@ -11,7 +11,8 @@ from functools import cached_property
 import msgspec
 import polars as pl
 
-from trainroute.config.schema import PlanningConfig, RoutingConfig
+from trainroute.config.planning import PlanningConfig
+from trainroute.config.routing import RoutingConfig
 from trainroute.errors import UnknownNameError
 from trainroute.records.artifacts import JsonText, canonical_json, parts_id
 from trainroute.records.frames import record_schema

@@ -13,7 +13,8 @@ import polars as pl
 from pydantic import BaseModel, ValidationError
 
 from trainroute.config.identity import deciding_hash
-from trainroute.config.schema import PlanningConfig, RoutingConfig
+from trainroute.config.planning import PlanningConfig
+from trainroute.config.routing import RoutingConfig
 from trainroute.errors import BrokenPlanError, one_line
 from trainroute.parallel import ahead, in_threads
 from trainroute.records.artifacts import JsonText, canonical_json, read_parts, refuse_edited, write_parts
@@ -34,7 +35,7 @@ from trainroute.records.yaml_text import yaml_document
 STEM = "routing_plan"
 JSON_NAME = f"{STEM}.json"
 _OWNED = frozenset({JSON_NAME, f"{STEM}.yaml", f"{STEM}.md"})
-
+_MEMBERS = ("metadata", "config", "targets")
 
 _POOLED_COLUMNS = record_schema(CrossSectionalDecision)
 _EXPLAINING = ("margins", "reasons")
@@ -57,11 +58,8 @@ def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
         If the directory cannot be written, or holds files that are not a routing plan's.
     """
     config = {"planning": _dumped(plan.planning), "routing": _dumped(plan.routing)}
-    parts = {
-        "metadata": [canonical_json(plan.metadata)],
-        "config": [canonical_json(config)],
-        "targets": plan.targets_part,
-    }
+    written = ([canonical_json(plan.metadata)], [canonical_json(config)], plan.targets_part)
+    parts = dict(zip(_MEMBERS, written, strict=True))
     with replaced_directory(directory, owned=_OWNED) as fresh:
 
         def truth() -> None:
@@ -103,7 +101,7 @@ def read_routing_origin(path: Path, *, allow_edited: bool = False) -> tuple[Rout
         If it cannot be trusted.
     """
     path = routing_plan_file(path)
-    return _origin(read_parts(path, allow_edited=allow_edited), path, allow_edited=allow_edited)
+    return _origin(read_parts(path, written=_MEMBERS, allow_edited=allow_edited), path, allow_edited=allow_edited)
 
 
 def read_routing_plan(
@@ -132,7 +130,7 @@ def read_routing_plan(
         If its content does not match its ``content_sha256``, ``plan_id`` or ``config_hash``.
     """
     path = routing_plan_file(path)
-    parts = read_parts(path, allow_edited=allow_edited)
+    parts = read_parts(path, written=_MEMBERS, allow_edited=allow_edited)
     frames = partial(_frames, parts.get("targets", b""), targets, explained=explained)
     try:
         with ahead(frames) as decoded:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
-import yaml
 
 BLOCK_STYLE_LIMIT = 2000
 """Entries up to which a file is written in block style."""
@@ -44,6 +43,8 @@ def yaml_document(parts: Mapping[str, Sequence[bytes]], *, entries: int, longest
 
 
 def _block(value: object) -> bytes:
+    import yaml  # noqa: PLC0415 - not where a plan is only read
+
     dumper: type[yaml.SafeDumper] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text: bytes = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120, encoding="utf-8")
     return text

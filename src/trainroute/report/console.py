@@ -3,9 +3,6 @@
 import sys
 
 from rich.console import Console
-from rich.text import Text
-
-from trainroute.text import printable
 
 _WIDTH_WITHOUT_TERMINAL = 120
 
@@ -21,10 +18,3 @@ class PipedConsole(Console):
 def stdout_console() -> PipedConsole:
     """Return a console on stdout; without a terminal it is wide enough for the tables."""
     return PipedConsole(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
-
-
-def print_lines(*lines: str) -> None:
-    """Print plain lines, unwrapped and without markup."""
-    console = stdout_console()
-    for line in lines:
-        console.print(Text(printable(line)), soft_wrap=True)

@@ -7,9 +7,9 @@ from rich.text import Text
 
 from trainroute.families import FamilyDescription
 from trainroute.records.markdown import table as markdown_table
-from trainroute.report.console import print_lines, stdout_console
+from trainroute.report.console import stdout_console
 from trainroute.report.tables import compact_table
-from trainroute.text import printable
+from trainroute.text import print_lines, printable
 
 _HEADINGS = (
     *("family", "stage", "tasks", "jobs", "rows"),

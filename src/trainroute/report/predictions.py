@@ -8,9 +8,9 @@ from rich.text import Text
 
 from trainroute.records.predictions import PredictionEvaluation, SideScore
 from trainroute.records.results import Interval
-from trainroute.report.console import print_lines, stdout_console
+from trainroute.report.console import stdout_console
 from trainroute.report.tables import compact_table
-from trainroute.text import printable
+from trainroute.text import print_lines, printable
 
 _MOST_REASONS_SHOWN = 10
 

@@ -12,8 +12,8 @@ from trainroute.records.plan import BudgetReport, TrainingJob, TrainingPlan
 from trainroute.records.results import TrainingReport
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.vocabulary import RouteState
-from trainroute.report.console import print_lines, stdout_console
-from trainroute.text import printable
+from trainroute.report.console import stdout_console
+from trainroute.text import print_lines, printable
 
 _ROOM_FOR_INTERVALS = 110
 _MOST_JOBS_SHOWN = 40

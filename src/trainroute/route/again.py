@@ -10,11 +10,12 @@ from dataclasses import replace
 import polars as pl
 from pydantic import ValidationError
 
-from trainroute.config.override import put
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.keys import put
+from trainroute.config.routing import RoutingConfig
 from trainroute.records.patterns import matching
 from trainroute.records.vocabulary import RouteState
 from trainroute.route.decide import before_cap, routed
+from trainroute.route.experimental import beyond_cap
 from trainroute.route.facts import Facts, with_target
 from trainroute.route.trials import Side, Trial, Value, pair_in_queue
 
@@ -83,7 +84,10 @@ class SettingTrials:
             found = str(before_cap(self.alone, other)[1]["route"].item())
             if found != RouteState.ROUTE_EXPERIMENTAL_ONLY:
                 return found
-        return str(routed(self.facts, other)[1].filter(pl.col("symbol") == self.symbol)["route"].item())
+        _, pairs = before_cap(self.facts, other)
+        found = str(pairs.filter(pl.col("symbol") == self.symbol)["route"].item())
+        full = self.symbol in beyond_cap(pairs, other, self.facts.provided)["symbol"]
+        return RouteState.ROUTE_BLOCKED.value if full else found
 
     def _with(self, trial: Trial) -> RoutingConfig | None:
         document = self.config.model_dump(mode="json")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.routing import RoutingConfig
 from trainroute.records.vocabulary import LeakageStatus, RouteState
 from trainroute.route.checks import Cause, Check, Level, number, word
 from trainroute.route.hysteresis import cs_better_below, local_better_above, moved_where

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import polars as pl
 
-from trainroute.config.schema import PerTask, Threshold
+from trainroute.config.section import PerTask, Threshold
 from trainroute.records.candidates import DECIMALS
 from trainroute.records.vocabulary import SignalState, Task
 

@@ -19,8 +19,8 @@ import polars as pl
 from pydantic import ValidationError
 
 from trainroute.config.changes import changed_settings
-from trainroute.config.override import put
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.keys import put
+from trainroute.config.routing import RoutingConfig
 from trainroute.records.routing import RoutingPlan
 from trainroute.route.crossings import Evidence, Four, between_crossings, good, state_crossings
 from trainroute.route.decide import routed

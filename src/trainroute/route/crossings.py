@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.routing import RoutingConfig
 from trainroute.records.vocabulary import Mode, SignalState
 from trainroute.route.between import choice_checks, serving_checks
 from trainroute.route.checks import Check, Level

@@ -8,11 +8,12 @@
 5. Every decision gets its reasons and its distance to each threshold (`explained_pairs`).
 """
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
-from trainroute.config import Config
 from trainroute.config.pins import require_unexpired
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.routing import RoutingConfig
 from trainroute.provenance import code_version
 from trainroute.records.candidates import Candidates
 from trainroute.records.routing import (
@@ -22,7 +23,6 @@ from trainroute.records.routing import (
     RoutingMetadata,
     RoutingPlan,
     identified,
-    pooled_score_on_symbol,
     score_column,
 )
 from trainroute.records.vocabulary import Mode, RouteState, SignalState
@@ -36,10 +36,13 @@ from trainroute.route.rules import checks_of
 from trainroute.route.states import cause_of, state_of
 from trainroute.route.table import route_of
 
+if TYPE_CHECKING:
+    from trainroute.config import Config
+
 
 def build_routing_plan(
     candidates: Candidates,
-    config: Config,
+    config: "Config",
     *,
     generated_at: str,
     git_commit: str | None,
@@ -93,14 +96,14 @@ def build_routing_plan(
     return identified(draft)
 
 
-def routes_of(candidates: Candidates, config: Config, previous: RoutingPlan | None = None) -> pl.DataFrame:
+def routes_of(candidates: Candidates, config: "Config", previous: RoutingPlan | None = None) -> pl.DataFrame:
     """Return ``target, symbol, route`` alone, as `build_routing_plan` decides them."""
     facts, _ = _facts_after(previous, candidates, config, candidates.snapshot)
     return routed(facts, config.routing)[1].select("target", "symbol", "route")
 
 
 def _facts_after(
-    previous: RoutingPlan | None, candidates: Candidates, config: Config, snapshot: str
+    previous: RoutingPlan | None, candidates: Candidates, config: "Config", snapshot: str
 ) -> tuple[Facts, Basis]:
     held_on_to = previous if config.routing.hysteresis.on else None
     before = basis_of(held_on_to, config_hash=config.config_hash, metrics_snapshot=snapshot)
@@ -119,8 +122,7 @@ def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFr
         ``target_state, target_score, out`` (why the pool does not serve the symbol), ``over`` (why the lane is full).
     """
     pooled, pairs = before_cap(facts, config)
-    score, on_symbol = score_column(config, facts.provided), pooled_score_on_symbol(config, facts.provided)
-    return lifted(pooled, pairs, config), capped(pairs, config, local_score=score, pooled_score=on_symbol)
+    return lifted(pooled, pairs, config), capped(pairs, config, facts.provided)
 
 
 def before_cap(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFrame]:

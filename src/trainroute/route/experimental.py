@@ -3,40 +3,14 @@
 import polars as pl
 
 from trainroute.config.schema import RoutingConfig
+from trainroute.records.routing import pooled_score_on_symbol, score_column
 from trainroute.records.vocabulary import RouteState, SignalState
 from trainroute.route.checks import Cause
 
 
-def capped(pairs: pl.DataFrame, config: RoutingConfig, *, local_score: str, pooled_score: str) -> pl.DataFrame:
-    """Turn the experimental pairs beyond the cap into BLOCKED.
-
-    At most floor(``max_fraction_symbols_per_target`` × the target's symbols) keep the lane, but one if any qualifies
-    and the fraction is above zero; best score first, then by name. A pair that a pin puts there takes no place.
-
-    Parameters
-    ----------
-    pairs : polars.DataFrame
-        With ``target, symbol, route, forced, local_state, blocked_by, target_score`` and the two score columns.
-    config : RoutingConfig
-    local_score, pooled_score : str
-        The columns that the local and the pooled side are judged by; a pair is ranked by the side that would train,
-        a pooled side that was not measured on the symbol by its target's score.
-    """
-    fraction = config.experimental.max_fraction_symbols_per_target
-    ranked = (
-        pairs.select(
-            "target",
-            "symbol",
-            symbols=pl.len().over("target"),
-            lane_score=lane_score(local_score, pooled_score),
-            asks=(pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY) & pl.col("forced").is_null(),
-        )
-        .filter("asks")
-        .sort(["target", "lane_score", "symbol"], descending=[False, True, False], nulls_last=True)
-        .with_columns(rank=pl.int_range(1, pl.len() + 1).over("target"), qualify=pl.len().over("target"))
-        .with_columns(keep=_places(pl.col("symbols"), fraction))
-    )
-    full = ranked.filter(pl.col("rank") > pl.col("keep")).select(
+def capped(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
+    """Turn experimental pairs beyond the cap into BLOCKED and say why in ``over``; parameters as of `beyond_cap`."""
+    full = beyond_cap(pairs, config, provided).select(
         "target",
         "symbol",
         over=pl.concat_str(
@@ -46,7 +20,7 @@ def capped(pairs: pl.DataFrame, config: RoutingConfig, *, local_score: str, pool
             pl.col("qualify").cast(pl.String),
             pl.lit(" that qualify, "),
             pl.col("keep").cast(pl.String),
-            pl.lit(f" may keep it ({fraction} of "),
+            pl.lit(f" may keep it ({config.experimental.max_fraction_symbols_per_target} of "),
             pl.col("symbols").cast(pl.String),
             pl.lit(" symbols)"),
         ),
@@ -58,8 +32,41 @@ def capped(pairs: pl.DataFrame, config: RoutingConfig, *, local_score: str, pool
     )
 
 
+def beyond_cap(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
+    """Return the experimental pairs that do not keep the lane, with ``rank, qualify, keep, symbols``.
+
+    At most floor(``max_fraction_symbols_per_target`` × the target's symbols) keep it, but one if any qualifies and the
+    fraction is above zero; best score first, then by name. A pair is ranked by the side that would train, a pooled side
+    that was not measured on the symbol by its target's score. A pair that a pin puts there takes no place.
+
+    Parameters
+    ----------
+    pairs : polars.DataFrame
+        With ``target, symbol, route, forced, local_state, blocked_by, target_score`` and the two score columns.
+    config : RoutingConfig
+    provided : frozenset of str
+        The columns that the candidates had.
+    """
+    fraction = config.experimental.max_fraction_symbols_per_target
+    score = lane_score(score_column(config, provided), pooled_score_on_symbol(config, provided))
+    return (
+        pairs.select(
+            "target",
+            "symbol",
+            symbols=pl.len().over("target"),
+            lane_score=score,
+            asks=(pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY) & pl.col("forced").is_null(),
+        )
+        .filter("asks")
+        .sort(["target", "lane_score", "symbol"], descending=[False, True, False], nulls_last=True)
+        .with_columns(rank=pl.int_range(1, pl.len() + 1).over("target"), qualify=pl.len().over("target"))
+        .with_columns(keep=_places(pl.col("symbols"), fraction))
+        .filter(pl.col("rank") > pl.col("keep"))
+    )
+
+
 def lane_score(local_score: str, pooled_score: str) -> pl.Expr:
-    """Return what a pair of the lane is ranked by; the names as of `capped`."""
+    """Return what a pair of the lane is ranked by, given the columns that its two sides are judged by."""
     pooled = pl.coalesce(pooled_score, "target_score")
     return pl.when(pl.col("local_state") == SignalState.EXPERIMENTAL).then(local_score).otherwise(pooled)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.routing import RoutingConfig
 from trainroute.records.candidates import COLUMNS, DECIMALS, Candidates
 from trainroute.records.vocabulary import LeakageStatus, Mode, StabilityCategory
 

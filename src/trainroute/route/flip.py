@@ -12,13 +12,14 @@ margins alone.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from math import inf
 from typing import Literal
 
 import polars as pl
 
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.routing import RoutingConfig
+from trainroute.parallel import in_threads
 from trainroute.records.differences import shown
 from trainroute.records.vocabulary import RouteState
 from trainroute.route.again import MetricTrials, SettingTrials
@@ -89,7 +90,7 @@ def flips_of(facts: Facts, config: RoutingConfig, symbol: str) -> tuple[Flip, ..
     trials = trials_of(facts, config, pairs, symbol)
     settings = SettingTrials(facts, config, symbol)
     by_metric = MetricTrials(facts, config, symbol).routes(trials.metrics)
-    by_threshold = ((trial, settings.route(trial)) for trial in trials.thresholds)
+    by_threshold = zip(trials.thresholds, in_threads(settings.route, trials.thresholds), strict=True)
     thresholds = [_flip(trial, found) for trial, found in by_threshold if found not in {None, route}]
     tried = [
         *(_flip(trial, found) for trial, found in zip(trials.metrics, by_metric, strict=True) if found != route),
@@ -145,19 +146,23 @@ class _Search:
         return None if found is None or found == self.route else _flip(trial, found)
 
 
-def _crowd_flips(trials: Trials, known: Sequence[Flip], search: _Search) -> Iterator[Flip]:
+def _crowd_flips(trials: Trials, known: Sequence[Flip], search: _Search) -> list[Flip]:
     """Find where a threshold moves so many others into the lane, or out of it, that a pair loses or wins its place.
 
     Between two values at which a rule of the pair itself answers otherwise only the others move, and the farther the
     threshold moves the more of them do; so each stretch is searched by halving, up to the flip that is known.
     """
-    for key, crowd in trials.crowd.items():
-        for sign in (-1, 1):
-            stops = sorted(_ahead([trial.change for trial in trials.thresholds if trial.name == key], sign))
-            end = min(_ahead([flip.change for flip in known if flip.name == key], sign), default=inf)
-            stretches = _between(stops, crowd.ahead(sign, end), crowd)
-            found = (search.first_flip(crowd, stretch) for stretch in stretches)
-            yield from islice((flip for flip in found if flip is not None), 1)
+
+    def nearest(way: tuple[Crowd, int]) -> Flip | None:
+        crowd, sign = way
+        stops = sorted(_ahead([trial.change for trial in trials.thresholds if trial.name == crowd.key], sign))
+        end = min(_ahead([flip.change for flip in known if flip.name == crowd.key], sign), default=inf)
+        stretches = _between(stops, crowd.ahead(sign, end), crowd)
+        found = (search.first_flip(crowd, stretch) for stretch in stretches)
+        return next((flip for flip in found if flip is not None), None)
+
+    ways = [(crowd, sign) for crowd in trials.crowd.values() for sign in (-1, 1)]
+    return [flip for flip in in_threads(nearest, ways) if flip is not None]
 
 
 def _between(stops: Sequence[float], values: Sequence[float], crowd: Crowd) -> Iterator[Sequence[float]]:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from trainroute.config.routing import HysteresisRules
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.routing import HysteresisRules, RoutingConfig
 from trainroute.records.candidates import DECIMALS
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.vocabulary import RouteState, SignalState

@@ -16,7 +16,7 @@ from itertools import combinations
 import polars as pl
 
 from trainroute.config.pins import Pin
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.routing import RoutingConfig
 from trainroute.errors import ConfigError
 from trainroute.records.pins import pinned_pairs
 from trainroute.records.vocabulary import LeakageStatus, RouteState, SignalState

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.routing import RoutingConfig
 from trainroute.records.frames import nested
 from trainroute.records.routing import SampleEvidence, SymbolScores
 from trainroute.records.vocabulary import LeakageStatus, Mode, SignalState, StabilityCategory

@@ -14,7 +14,8 @@ from functools import lru_cache
 
 import polars as pl
 
-from trainroute.config.schema import RoutingConfig, Threshold
+from trainroute.config.routing import RoutingConfig
+from trainroute.config.section import Threshold
 from trainroute.records.routing import score_column
 from trainroute.records.vocabulary import LeakageStatus, Mode, Task
 from trainroute.route.checks import Cause, Check, Level, at_task, number, word

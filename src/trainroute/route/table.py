@@ -10,7 +10,7 @@ Four rules cover its sixteen cells; "ok" is STRONG or WEAK_BUT_OK.
 
 import polars as pl
 
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.routing import RoutingConfig
 from trainroute.records.vocabulary import RouteState, SignalState
 from trainroute.route.hysteresis import cs_better_below, local_better_above
 

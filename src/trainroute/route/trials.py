@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import polars as pl
 
-from trainroute.config.override import flat_settings
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.keys import flat_settings
+from trainroute.config.routing import RoutingConfig
 from trainroute.records.candidates import DECIMALS
 from trainroute.records.routing import pooled_score_on_symbol, score_column
 from trainroute.records.vocabulary import LeakageStatus, Mode, RouteState, StabilityCategory, Task, TaskGroup

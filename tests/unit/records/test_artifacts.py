@@ -52,23 +52,37 @@ def test_layout_and_order_of_keys_are_not_content(tmp_path: Path) -> None:
         assert read_json_artifact(tmp_path / "a.json") == CONTENT
 
 
-def test_every_single_byte_counts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", [(), ("b", "a"), ("a", "b"), ("b",), ("b", "c", "a")])
+def test_every_single_byte_counts(tmp_path: Path, written: tuple[str, ...]) -> None:
     path = tmp_path / "a.json"
     _parts_file(path)
     data = path.read_bytes()
+    assert _read_or_refused(path, written) == CONTENT
     for position in range(len(data)):
         changed = bytearray(data)
         changed[position] ^= 0x04
         path.write_bytes(changed)
-        found = _read_or_refused(path)
+        found = _read_or_refused(path, written)
         assert found == CONTENT or (isinstance(found, str) and str(path) in found and "\n" not in found)
 
 
-def _read_or_refused(path: Path) -> dict[str, Any] | str:
+def _read_or_refused(path: Path, written: tuple[str, ...]) -> dict[str, Any] | str:
     try:
-        return read_json_artifact(path)
+        parts = read_parts(path, written=written)
     except BrokenPlanError as error:
         return str(error)
+    return {key: msgspec.json.decode(chunk) for key, chunk in parts.items()}
+
+
+@pytest.mark.parametrize("added", [(b'"x', b'"\nx'), (b"1e-6", b"1\ne-6"), (b'"b":', b'"b": ')])
+def test_a_line_feed_within_a_token_is_no_layout(tmp_path: Path, added: tuple[bytes, bytes]) -> None:
+    path = tmp_path / "a.json"
+    _parts_file(path)
+    path.write_bytes(path.read_bytes().replace(*added))
+    try:
+        assert _read_or_refused(path, ("b", "a")) == CONTENT
+    except msgspec.DecodeError:
+        assert b"\n" in added[1]
 
 
 @pytest.mark.parametrize(
