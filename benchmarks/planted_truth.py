@@ -271,6 +271,14 @@ def calibration(pairs: pl.DataFrame, said: str, true: pl.Expr) -> pl.DataFrame:
     )
 
 
+def log_loss(pairs: pl.DataFrame, said: str, true: pl.Expr) -> pl.DataFrame:
+    """Return the mean log loss of a probability, per strength: low where it is sharp and right."""
+    known = pairs.filter(pl.col(said).is_not_null())
+    p = pl.col(said).clip(SAME, 1 - SAME)
+    loss = -(true * p.log() + (1 - true) * (1 - p).log()).mean()
+    return known.group_by("strength").agg(loss.alias(f"log loss of {said}")).sort("strength", descending=True)
+
+
 def report(pairs: pl.DataFrame) -> None:
     """Print the tables."""
     apart, pairs = pairs.filter(pl.col("mechanism") == APART), pairs.filter(pl.col("mechanism") != APART)
@@ -293,6 +301,7 @@ def report(pairs: pl.DataFrame) -> None:
         calibration(pairs, "p_skill", pl.col("true_local") > 0.5 + SAME),
         calibration(pairs, "p_cs_skill", pl.col("true_pooled") > 0.5 + SAME),
         calibration(pairs, "p_local_better", better),
+        log_loss(pairs, "p_local_better", better),
         apart.group_by("strength", "target_stability", "target_state").agg(pairs=pl.len()).sort(pl.all()),
     ]
     with pl.Config(

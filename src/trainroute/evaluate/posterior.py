@@ -5,7 +5,9 @@
    work on some, without skill on the others, sooner than on all.
 2. Expected skill grows by what the final model learns from rows that the models of the folds had not (`learning`).
 3. The difference between the sides is moved by what each is expected to grow, then shrunk by itself: its prior knows
-   groups in which no member is at exactly nothing.
+   groups in which no member is at exactly nothing. Where one side is much the same for all symbols this wastes what is
+   known of it, so that which side is better is also read from both sides as they were shrunk; where the two err
+   together, that knows less than their difference. The odds of the two readings are averaged (`opinion_pool`).
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ import numpy as np
 from trainroute.evaluate.learning import Learning, growth
 from trainroute.evaluate.scoring import SideScores, TargetScores
 from trainroute.evaluate.statistics import Floats
-from trainroute.metrics import GroupPosterior, GroupPrior, group_posterior
+from trainroute.metrics import GroupPosterior, GroupPrior, group_posterior, opinion_pool, p_exceeds
 
 NO_SKILL = 0.5
 _ALIKE = (4.0, 4.0, 2.0, 0.5, 0.1, 0.1)
@@ -37,7 +39,7 @@ class TargetPosteriors:
     pooled, local : GroupPosterior
         Of the scores that the final models are expected to have.
     difference : GroupPosterior
-        Of local less pooled, likewise.
+        Of local less pooled, likewise; its ``p_better`` takes both sides into account.
     pooled_growth : float
         Factor by which the skill of the pooled model is expected to grow.
     """
@@ -68,10 +70,13 @@ def target_posteriors(scores: TargetScores, learning: Learning, n_features: floa
     local_growth = growth(local.mean - NO_SKILL, scores.local.se, learning.local, n_features)
     gain = (local_growth - 1) * (local.mean - NO_SKILL) - (pooled_growth - 1) * (pooled.mean - NO_SKILL)
     gap = scores.difference
+    difference = _posterior(gap.value + gain, gap, prior=_DIFFERENCE, null=0.0)
+    pooled, local = _grown(pooled, pooled_growth), _grown(local, local_growth)
+    better = opinion_pool(difference.p_better, p_exceeds(local, pooled, null=NO_SKILL))
     return TargetPosteriors(
-        pooled=_grown(pooled, pooled_growth),
-        local=_grown(local, local_growth),
-        difference=_posterior(gap.value + gain, gap, prior=_DIFFERENCE, null=0.0),
+        pooled=pooled,
+        local=local,
+        difference=replace(difference, p_better=better),
         pooled_growth=float(pooled_growth[0]),
     )
 
@@ -92,7 +97,7 @@ def grown(mean: Floats | float, factor: Floats | float) -> Floats:
 
 
 def _grown(found: GroupPosterior, factor: Floats) -> GroupPosterior:
-    return replace(found, mean=grown(found.mean, factor))
+    return replace(found, mean=grown(found.mean, factor), spread=factor * found.spread)
 
 
 def _posterior(

@@ -1,5 +1,6 @@
 """Concordance, its intervals, and what a group of measurements says about its members."""
 
+from trainroute.metrics.comparing import opinion_pool, p_exceeds
 from trainroute.metrics.concordance import (
     GroupedConcordance,
     concordance,
@@ -42,6 +43,8 @@ __all__ = [
     "intervals",
     "multiclass_concordance",
     "non_overlapping_events",
+    "opinion_pool",
+    "p_exceeds",
     "standard_errors",
     "task_concordance",
 ]

@@ -33,6 +33,10 @@ class GroupPosterior:
         Probability that the true value exceeds the null; a value exactly at the null does not.
     p_better : ndarray of shape (n_members,)
         The same, but a value exactly at the null counts one half: 0.5 where nothing tells two sides apart.
+    p_none : ndarray of shape (n_members,)
+        Probability that the true value is exactly the null.
+    spread : ndarray of shape (n_members,)
+        Standard deviation of the true value, given that it is not the null; NaN for a member without evidence.
     group_mean, p_group_above : float
         Mean of the true values of the members with evidence, and the probability that it exceeds the null.
     predictive_mean, predictive_p_above, predictive_p_better : float
@@ -42,6 +46,8 @@ class GroupPosterior:
     mean: Float
     p_above: Float
     p_better: Float
+    p_none: Float
+    spread: Float
     group_mean: float
     p_group_above: float
     predictive_mean: float
@@ -108,6 +114,8 @@ def read(belief: Belief, problem: Problem, known: NDArray[np.bool_]) -> GroupPos
         mean=np.full(len(known), mean),
         p_above=np.full(len(known), above),
         p_better=np.full(len(known), above + none / 2),
+        p_none=np.full(len(known), none),
+        spread=np.full(len(known), np.nan),
         group_mean=mean,
         p_group_above=above,
         predictive_mean=mean,
@@ -116,19 +124,22 @@ def read(belief: Belief, problem: Problem, known: NDArray[np.bool_]) -> GroupPos
     )
     if not known.any():
         return result
-    total = np.zeros((3, int(known.sum())))
+    total = np.zeros((4, int(known.sum())))
     p_group_above = 0.0
     for mass, lattice in belief.parts:
         members, group_above = _members(_thinned(lattice, problem), problem)
         total += mass * members
         p_group_above += mass * group_above
-    result.mean[known], result.p_above[known], p_none = total
-    result.p_better[known] = result.p_above[known] + (p_none + belief.all_null) / 2
+    effect, p_above, p_none, square = total[0], total[1], total[2] + belief.all_null, total[3]
+    some = np.maximum(1 - p_none, _LEAST_VARIANCE)
+    result.mean[known], result.p_above[known], result.p_none[known] = effect, p_above, p_none
+    result.p_better[known] = p_above + p_none / 2
+    result.spread[known] = np.sqrt(np.maximum(square / some - (effect / some) ** 2, _LEAST_VARIANCE))
     return replace(result, group_mean=float(result.mean[known].mean()), p_group_above=p_group_above)
 
 
 def _members(nodes: _Nodes, problem: Problem) -> tuple[Float, float]:
-    """Mean effect, probability above and probability of nothing per member, shape (3, n_members); and the group's."""
+    """Mean effect, probability above and of nothing, mean square: per member, shape (4, n_members); group above."""
     total = nodes.base.density + nodes.other.density
     first = second = above = none = np.zeros_like(total)
     for component, has_effect in ((nodes.base, nodes.base_has_effect), (nodes.other, True)):
@@ -140,7 +151,8 @@ def _members(nodes: _Nodes, problem: Problem) -> tuple[Float, float]:
         first = first + share * centre
         second = second + share * (variance + centre**2)
         above = above + share * ndtr(centre / np.sqrt(np.maximum(variance, _LEAST_VARIANCE)))
-    return np.stack([first.mean(axis=0), above.mean(axis=0), none.mean(axis=0)]), _mean_above(none, first, second)
+    members = np.stack([each.mean(axis=0) for each in (first, above, none, second)])
+    return members, _mean_above(none, first, second)
 
 
 def _mean_above(none: Float, first: Float, second: Float) -> float:
