@@ -54,7 +54,7 @@ def is_legacy(parts: Mapping[str, JsonText]) -> bool:
     """Whether a plan says neither its version nor its identity."""
     try:
         metadata = msgspec.json.decode(parts.get("metadata", b"{}"))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return isinstance(metadata, dict) and "schema_version" not in metadata and "plan_id" not in metadata
 

@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ from trainroute.logs import LOGGER
 HASH_KEY = "content_sha256"
 HASH_DIGITS = 64
 
+Read = TypeVar("Read")
 JsonText = bytes | memoryview
 """The JSON of a value: made, or as a view into the file that was read."""
 
@@ -132,7 +133,7 @@ def read_parts(
     """Read a JSON artifact as the canonical bytes, but for line feeds, of each top-level member but the hash.
 
     The hash is checked. With ``written``, the keys in the order in which `write_parts` got them, a file that still is
-    as it was written is not read through for its members: the hash tells that it is.
+    as it was written is cut there instead of being read through for its members, see `as_written`.
 
     Raises
     ------
@@ -177,10 +178,28 @@ def read_parts_and_hash(
     return canonical, recorded
 
 
+def as_written(read: Callable[[Sequence[str]], Read], keys: Sequence[str]) -> Read:
+    """Read a file cut at the keys that were written; read it through where that fails, and say what is wrong then.
+
+    The hash tells whether a file was cut rightly, but for members added by hand: they become part of their neighbour,
+    which then is no JSON value.
+
+    Parameters
+    ----------
+    read : callable
+        Reads and decodes the file, with ``written`` of `read_parts` as its argument.
+    keys : sequence of str
+    """
+    try:
+        return read(keys)
+    except (BrokenPlanError, UnicodeDecodeError, RecursionError):
+        return read(())
+
+
 def _cut(data: bytes, keys: Sequence[str]) -> tuple[dict[str, JsonText], str] | None:
     """Cut what `write_parts` laid out at its keys: members on one line each, then one on many lines, then the hash.
 
-    None where the keys do not stand there in this order; whether it was cut rightly is for the hash to say.
+    None where the keys do not stand there in this order.
     """
     first, *marks = [b",\n" + canonical_json(key) + b":" for key in (*keys, HASH_KEY)]
     opening = b"{" + first.removeprefix(b",\n")
@@ -192,7 +211,9 @@ def _cut(data: bytes, keys: Sequence[str]) -> tuple[dict[str, JsonText], str] | 
             return None
         parts[key] = memoryview(data)[start:stop]
         start = stop + len(mark)
-    return parts, data[start:].decode("utf-8", "replace").strip('"}\n')
+    recorded = data[start:]
+    whole = recorded.startswith(b'"') and recorded.endswith(b'"}\n')
+    return (parts, recorded[1:-3].decode("utf-8", "replace")) if whole else None
 
 
 def refuse_edited(said: str, *, allowed: bool) -> None:

@@ -108,7 +108,7 @@ def check_unique(ids: Sequence[str], path: Path) -> None:
 def _check_version(metadata: JsonText, path: Path) -> None:
     try:
         version = msgspec.json.decode(metadata, type=dict[str, msgspec.Raw]).get("schema_version")
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise BrokenPlanError(f"{path}: 'metadata' does not fit the schema ({error}); write it again") from None
     shown = "missing" if version is None else bytes(version).decode("utf-8", "replace")
     if shown != str(TRAINING_PLAN_SCHEMA_VERSION):

@@ -4,7 +4,7 @@
 whole.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from trainroute.config.planning import PlanningConfig
 from trainroute.config.routing import RoutingConfig
 from trainroute.errors import BrokenPlanError, one_line
 from trainroute.parallel import ahead, in_threads
-from trainroute.records.artifacts import JsonText, canonical_json, read_parts, refuse_edited, write_parts
+from trainroute.records.artifacts import JsonText, as_written, canonical_json, read_parts, refuse_edited, write_parts
 from trainroute.records.directories import recover, replaced_directory
 from trainroute.records.frames import record_schema, table_of
 from trainroute.records.routing import (
@@ -101,7 +101,12 @@ def read_routing_origin(path: Path, *, allow_edited: bool = False) -> tuple[Rout
         If it cannot be trusted.
     """
     path = routing_plan_file(path)
-    return _origin(read_parts(path, written=_MEMBERS, allow_edited=allow_edited), path, allow_edited=allow_edited)
+
+    def read(written: Sequence[str]) -> tuple[RoutingMetadata, PolicyConfig]:
+        parts = read_parts(path, written=written, allow_edited=allow_edited)
+        return _origin(parts, path, allow_edited=allow_edited)
+
+    return as_written(read, _MEMBERS)
 
 
 def read_routing_plan(
@@ -130,7 +135,17 @@ def read_routing_plan(
         If its content does not match its ``content_sha256``, ``plan_id`` or ``config_hash``.
     """
     path = routing_plan_file(path)
-    parts = read_parts(path, written=_MEMBERS, allow_edited=allow_edited)
+
+    def read(written: Sequence[str]) -> RoutingPlan:
+        parts = read_parts(path, written=written, allow_edited=allow_edited)
+        return _decoded(parts, path, targets, allow_edited=allow_edited, explained=explained)
+
+    return as_written(read, _MEMBERS)
+
+
+def _decoded(
+    parts: Mapping[str, JsonText], path: Path, targets: Collection[str] | None, *, allow_edited: bool, explained: bool
+) -> RoutingPlan:
     frames = partial(_frames, parts.get("targets", b""), targets, explained=explained)
     try:
         with ahead(frames) as decoded:
@@ -159,7 +174,7 @@ def _origin(parts: Mapping[str, JsonText], path: Path, *, allow_edited: bool) ->
 def _policy(parts: Mapping[str, JsonText], path: Path) -> PolicyConfig:
     try:
         return msgspec.json.decode(parts.get("config", b""), type=PolicyConfig)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise BrokenPlanError(f"{path}: config does not fit the schema ({one_line(error)}); write it again") from None
 
 
@@ -173,7 +188,7 @@ def _metadata(path: Path, parts: Mapping[str, JsonText]) -> RoutingMetadata:
                 "it was written by another version: run 'trainroute route' again"
             )
         return msgspec.json.decode(parts["metadata"], type=RoutingMetadata)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise BrokenPlanError(f"{path}: metadata do not fit the schema ({one_line(error)}); write it again") from None
 
 

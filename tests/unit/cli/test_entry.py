@@ -245,3 +245,15 @@ entry.main(["work"])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (143, "cleaned up\n", "error: terminated\n")
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "2", "7"])
+def test_help_ends_however_narrow_the_terminal_says_it_is(columns: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "trainroute", "explain", "--help"],
+        env=os.environ | {"COLUMNS": columns},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert b"--target" in done.stdout

@@ -1,5 +1,6 @@
 """A routing plan on disk: complete, checked, the same when it comes back."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -208,3 +209,34 @@ def test_a_number_beyond_64_bits_is_refused(plan: RoutingPlan, tmp_path: Path) -
     write_json_artifact(path, document)
     with pytest.raises(BrokenPlanError, match="'sample_size' is too large"):
         read_routing_plan(path)
+
+
+@pytest.mark.parametrize("after", ["metadata", "config", "targets"])
+def test_a_member_added_by_hand_hides_nothing(plan: RoutingPlan, tmp_path: Path, after: str) -> None:
+    path = write_routing_plan(plan, tmp_path / "p")
+    document = json.loads(path.read_text())
+    content = {key: value for key, value in document.items() if key != "content_sha256"} | {f"{after}x": 1}
+    _write_by_hand(path, content)
+    assert read_routing_plan(path).pairs.equals(plan.pairs)
+
+
+def test_endless_nesting_is_refused_in_one_line(plan: RoutingPlan, tmp_path: Path) -> None:
+    path = write_routing_plan(plan, tmp_path / "p")
+    content = json.loads(path.read_text())
+    content.pop("content_sha256")
+    _write_by_hand(
+        path, content, lambda text: text.replace('"plan_id":', f'"a":{"[" * 3000}{"]" * 3000},"plan_id":', 1)
+    )
+    for read in (read_routing_plan, read_routing_origin):
+        with pytest.raises(BrokenPlanError, match="cannot be read as JSON"):
+            read(path)
+
+
+def _write_by_hand(path: Path, content: dict[str, Any], change: Callable[[str], str] = str) -> None:
+    """Write with a right content hash, laid out as the product does."""
+    members = {key: change(canonical_json(content[key]).decode()) for key in sorted(content)}
+    canonical = "{" + ",".join(f'"{key}":{text}' for key, text in members.items()) + "}"
+    order = sorted(members, key=lambda key: (["metadata", "config", "targets"].index(key.removesuffix("x")), key))
+    lines = [f'"{key}":{members[key]}' for key in order]
+    lines.append(f'"content_sha256":"{hashlib.sha256(canonical.encode()).hexdigest()}"')
+    path.write_text("{" + ",\n".join(lines) + "}\n")
