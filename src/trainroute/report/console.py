@@ -5,7 +5,7 @@ import sys
 from rich.console import Console
 
 _WIDTH_WITHOUT_TERMINAL = 120
-_LEAST_WIDTH = 20  # Rich never ends wrapping a help page into two columns
+_LEAST_WIDTH = 40  # Rich never ends wrapping a help page into two columns, and breaks names in twenty
 
 
 class PipedConsole(Console):
