@@ -20,11 +20,11 @@ def _side(value: np.ndarray, se: float = SE) -> SideScores:
     )
 
 
-def _share(k: int) -> TrainingShare:
-    return TrainingShare(folds=np.full((k, 8), 4.0), tested=np.full((k, 8), 1 / 8), final=np.full(k, 4.0))
+def _share(k: int, final: float = 4.0) -> TrainingShare:
+    return TrainingShare(folds=np.full((k, 8), 4.0), tested=np.full((k, 8), 1 / 8), final=np.full(k, final))
 
 
-def _found(pooled: np.ndarray, local: np.ndarray, difference_se: float = SE) -> TargetPosteriors:
+def _found(pooled: np.ndarray, local: np.ndarray, difference_se: float = SE, final: float = 4.0) -> TargetPosteriors:
     interval = Interval(low=0.52, high=0.55, se=0.005, n_blocks=60)
     scores = TargetScores(
         pooled=_side(pooled),
@@ -37,7 +37,7 @@ def _found(pooled: np.ndarray, local: np.ndarray, difference_se: float = SE) -> 
         score_degrees=np.inf,
         within_date=0.5,
     )
-    return target_posteriors(scores, Learning(pooled=_share(1), local=_share(N)), n_features=10.0)
+    return target_posteriors(scores, Learning(pooled=_share(1), local=_share(N, final)), n_features=10.0)
 
 
 def _p_above(pooled: np.ndarray) -> np.ndarray:
@@ -71,3 +71,11 @@ def test_paired_differences_count_where_both_sides_err_together() -> None:
     own = np.concatenate([DRAWN, DRAWN])
     found = _found(0.54 + own, 0.55 + own, difference_se=0.004)
     assert (found.difference.p_better > 0.9).all()
+
+
+def test_doubt_about_skill_grows_with_the_skill() -> None:
+    local = 0.55 + np.concatenate([DRAWN, DRAWN])
+    now, later = (_found(np.full(N, 0.5), local, final=final).local for final in (4.0, 12.0))
+    grown = (later.mean - 0.5) / (now.mean - 0.5)
+    assert (grown > 1.05).all()
+    np.testing.assert_allclose(later.spread / now.spread, grown)
