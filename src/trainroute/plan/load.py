@@ -6,12 +6,12 @@
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from trainroute.errors import BrokenPlanError, PlanNotFoundError
 from trainroute.plan.legacy import is_legacy, read_legacy
-from trainroute.records.artifacts import as_written, no_hash, read_parts_and_hash
+from trainroute.records.artifacts import JsonText, decode_parts, require_recorded
 from trainroute.records.directories import recover
 from trainroute.records.places import DEFAULT_OUTPUT, TRAINING_PLAN_DIRS
 from trainroute.records.plan import TrainingPlan
@@ -69,16 +69,14 @@ def load_training_plan(directory: Path | str, *, allow_edited: bool = False) -> 
     """
     path = _file(Path(directory))
 
-    def read(written: Sequence[str]) -> TrainingPlan:
-        parts, recorded = read_parts_and_hash(path, written=written, allow_edited=allow_edited)
+    def decode(parts: Mapping[str, JsonText], recorded: str | None) -> TrainingPlan:
         if is_legacy(parts):
             logger.warning("%s: a plan without schema_version and plan_id; staleness and edits cannot be checked", path)
             return read_legacy(parts, path)
-        if recorded is None:
-            raise no_hash(path)
+        require_recorded(recorded, path)
         return decode_plan(parts, path, allow_edited=allow_edited)
 
-    return as_written(read, PLAN_MEMBERS)
+    return decode_parts(path, decode, written=PLAN_MEMBERS, allow_edited=allow_edited)
 
 
 def _file(directory: Path) -> Path:

@@ -13,6 +13,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -20,11 +21,12 @@ import msgspec
 
 from trainroute.errors import BrokenPlanError, EditedPlanError, PlanNotFoundError, TrainrouteError
 from trainroute.logs import LOGGER
+from trainroute.parallel import ahead
 
 HASH_KEY = "content_sha256"
 HASH_DIGITS = 64
 
-Read = TypeVar("Read")
+Decoded = TypeVar("Decoded")
 JsonText = bytes | memoryview
 """The JSON of a value: made, or as a view into the file that was read."""
 
@@ -127,13 +129,8 @@ def read_json_artifact(path: Path, *, require_hash: bool = True) -> dict[str, An
     return {key: msgspec.json.decode(chunk) for key, chunk in parts.items()}
 
 
-def read_parts(
-    path: Path, *, written: Sequence[str] = (), require_hash: bool = True, allow_edited: bool = False
-) -> dict[str, JsonText]:
+def read_parts(path: Path, *, require_hash: bool = True) -> dict[str, JsonText]:
     """Read a JSON artifact as the canonical bytes, but for line feeds, of each top-level member but the hash.
-
-    The hash is checked. With ``written``, the keys in the order in which `write_parts` got them, a file that still is
-    as it was written is cut there instead of being read through for its members, see `as_written`.
 
     Raises
     ------
@@ -142,26 +139,59 @@ def read_parts(
     BrokenPlanError
         As `read_json_artifact`.
     """
-    parts, recorded = read_parts_and_hash(path, written=written, allow_edited=allow_edited)
-    if recorded is None and require_hash:
-        raise no_hash(path)
+    parts, recorded = _read_through(path, _bytes_of(path), allow_edited=False)
+    if require_hash:
+        require_recorded(recorded, path)
     return parts
 
 
-def read_parts_and_hash(
-    path: Path, *, written: Sequence[str] = (), allow_edited: bool = False
-) -> tuple[dict[str, JsonText], str | None]:
-    """Read as `read_parts`, and return the hash that was recorded; None where there is none.
+def decode_parts(
+    path: Path,
+    decode: Callable[[Mapping[str, JsonText], str | None], Decoded],
+    *,
+    written: Sequence[str],
+    allow_edited: bool = False,
+) -> Decoded:
+    """Read a JSON artifact and decode its members.
+
+    A file that still is laid out as `write_parts` does is cut at its keys, and its hash is computed while its members
+    are decoded. Where the hash differs or decoding fails, it is read through, and what is wrong is said then.
+
+    Parameters
+    ----------
+    path : Path
+    decode : callable
+        From the members and the hash that was recorded, None where there is none.
+    written : sequence of str
+        The keys, in the order in which `write_parts` got them.
+    allow_edited : bool
+        Take the content too where it does not match its hash: a warning says so.
 
     Raises
     ------
+    PlanNotFoundError
+        If the file does not exist.
+    BrokenPlanError
+        If it is no JSON object.
     EditedPlanError
-        If the content is another than that of the hash, unless ``allow_edited``: then a warning says so.
+        If its content is another than that of the hash, unless ``allow_edited``.
     """
     data = _bytes_of(path)
-    cut = _cut(data, written) if written else None
-    if cut is not None and cut[1] == _id_of(cut[0]):
-        return cut
+    cut = None if allow_edited else _cut(data, written)
+    if cut is not None:
+        with ahead(partial(_id_of, cut[0])) as content:
+            try:
+                found = decode(*cut)
+            except Exception:  # noqa: BLE001 - of a file that may be broken: reading it through tells how
+                LOGGER.debug("%s: not as it was written", path, exc_info=True)
+            else:
+                if content() == cut[1]:
+                    return found
+    return decode(*_read_through(path, data, allow_edited=allow_edited))
+
+
+def _read_through(path: Path, data: bytes, *, allow_edited: bool) -> tuple[dict[str, JsonText], str | None]:
+    """Return the members and the hash that was recorded, None where there is none; they are checked by it."""
     try:
         raw = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except msgspec.ValidationError:
@@ -178,28 +208,11 @@ def read_parts_and_hash(
     return canonical, recorded
 
 
-def as_written(read: Callable[[Sequence[str]], Read], keys: Sequence[str]) -> Read:
-    """Read a file cut at the keys that were written; read it through where that fails, and say what is wrong then.
-
-    The hash tells whether a file was cut rightly, but for members added by hand: they become part of their neighbour,
-    which then is no JSON value.
-
-    Parameters
-    ----------
-    read : callable
-        Reads and decodes the file, with ``written`` of `read_parts` as its argument.
-    keys : sequence of str
-    """
-    try:
-        return read(keys)
-    except (BrokenPlanError, UnicodeDecodeError, RecursionError):
-        return read(())
-
-
 def _cut(data: bytes, keys: Sequence[str]) -> tuple[dict[str, JsonText], str] | None:
     """Cut what `write_parts` laid out at its keys: members on one line each, then one on many lines, then the hash.
 
-    None where the keys do not stand there in this order.
+    None where the keys do not stand there in this order. The hash tells whether it was cut rightly, but for members
+    added by hand: they become part of their neighbour, which then is no JSON value.
     """
     first, *marks = [b",\n" + canonical_json(key) + b":" for key in (*keys, HASH_KEY)]
     opening = b"{" + first.removeprefix(b",\n")
@@ -229,9 +242,16 @@ def refuse_edited(said: str, *, allowed: bool) -> None:
     LOGGER.warning("%s; read all the same", said)
 
 
-def no_hash(path: Path) -> BrokenPlanError:
-    """Return the error for a file that should carry a hash."""
-    return BrokenPlanError(f"{path}: has no {HASH_KEY}, so edits cannot be noticed; write it again")
+def require_recorded(recorded: str | None, path: Path) -> None:
+    """Refuse a file that carries no hash.
+
+    Raises
+    ------
+    BrokenPlanError
+        If none was recorded.
+    """
+    if recorded is None:
+        raise BrokenPlanError(f"{path}: has no {HASH_KEY}, so edits cannot be noticed; write it again")
 
 
 def _id_of(parts: Mapping[str, JsonText]) -> str:

@@ -4,7 +4,7 @@
 whole.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,14 @@ from trainroute.config.planning import PlanningConfig
 from trainroute.config.routing import RoutingConfig
 from trainroute.errors import BrokenPlanError, one_line
 from trainroute.parallel import ahead, in_threads
-from trainroute.records.artifacts import JsonText, as_written, canonical_json, read_parts, refuse_edited, write_parts
+from trainroute.records.artifacts import (
+    JsonText,
+    canonical_json,
+    decode_parts,
+    refuse_edited,
+    require_recorded,
+    write_parts,
+)
 from trainroute.records.directories import recover, replaced_directory
 from trainroute.records.frames import record_schema, table_of
 from trainroute.records.routing import (
@@ -102,11 +109,11 @@ def read_routing_origin(path: Path, *, allow_edited: bool = False) -> tuple[Rout
     """
     path = routing_plan_file(path)
 
-    def read(written: Sequence[str]) -> tuple[RoutingMetadata, PolicyConfig]:
-        parts = read_parts(path, written=written, allow_edited=allow_edited)
+    def decode(parts: Mapping[str, JsonText], recorded: str | None) -> tuple[RoutingMetadata, PolicyConfig]:
+        require_recorded(recorded, path)
         return _origin(parts, path, allow_edited=allow_edited)
 
-    return as_written(read, _MEMBERS)
+    return decode_parts(path, decode, written=_MEMBERS, allow_edited=allow_edited)
 
 
 def read_routing_plan(
@@ -136,11 +143,11 @@ def read_routing_plan(
     """
     path = routing_plan_file(path)
 
-    def read(written: Sequence[str]) -> RoutingPlan:
-        parts = read_parts(path, written=written, allow_edited=allow_edited)
+    def decode(parts: Mapping[str, JsonText], recorded: str | None) -> RoutingPlan:
+        require_recorded(recorded, path)
         return _decoded(parts, path, targets, allow_edited=allow_edited, explained=explained)
 
-    return as_written(read, _MEMBERS)
+    return decode_parts(path, decode, written=_MEMBERS, allow_edited=allow_edited)
 
 
 def _decoded(

@@ -6,7 +6,7 @@ import polars as pl
 
 from trainroute.config.routing import RoutingConfig
 from trainroute.records.vocabulary import LeakageStatus, RouteState
-from trainroute.route.checks import Cause, Check, Level, number, word
+from trainroute.route.checks import Cause, Check, Level, number, setting, word
 from trainroute.route.hysteresis import cs_better_below, local_better_above, moved_where
 
 
@@ -14,14 +14,15 @@ def serving_checks(config: RoutingConfig, provided: frozenset[str]) -> list[Chec
     """Return what takes a symbol out of the service of its pool: proof of a leak, or evidence of no skill."""
     p = pl.col("p_cs_skill")
     served = (RouteState.ROUTE_CROSS_SECTIONAL, RouteState.ROUTE_BOTH)
-    least = moved_where(served, config.evidence.cs_on_symbol_below, config.hysteresis)
+    key = "routing.evidence.cs_on_symbol_below"
+    least = moved_where(served, setting(key, config.evidence.cs_on_symbol_below, provided), config.hysteresis)
     skill = number(
         Level.POOL,
         Cause.NOT_SERVED,
         "p_cs_skill",
         p,
         least,
-        key="routing.evidence.cs_on_symbol_below",
+        key=key,
         margin="p_cs_skill",
         source="p_cs_skill" in provided,
     )
@@ -58,8 +59,8 @@ def choice_checks(config: RoutingConfig, provided: frozenset[str]) -> list[Check
             strictly=strictly,
         )
         for name, threshold, strictly in (
-            ("local_better_above", local_better_above(config), True),
-            ("cs_better_below", cs_better_below(config), False),
+            ("local_better_above", local_better_above(config, provided), True),
+            ("cs_better_below", cs_better_below(config, provided), False),
         )
     ]
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from trainroute.config.section import PerTask, Threshold
 from trainroute.records.candidates import DECIMALS
-from trainroute.records.vocabulary import SignalState, Task
+from trainroute.records.vocabulary import SignalState, Task, TaskGroup
 
 
 class Level(StrEnum):
@@ -97,18 +97,23 @@ class Check:
         return (self.value.cast(pl.Float64) - self.threshold.cast(pl.Float64)).round(DECIMALS)
 
 
-def at_task(threshold: Threshold) -> pl.Expr:
+def setting(key: str, value: float, provided: frozenset[str]) -> pl.Expr:
+    """Return what is set at a config key; where the rows bring a column of that name, each row has its own."""
+    return pl.col(key) if key in provided else pl.lit(value)
+
+
+def at_task(key: str, threshold: Threshold, provided: frozenset[str]) -> pl.Expr:
     """Return a threshold by the target's task; where that is unknown, the stricter one."""
     if not isinstance(threshold, PerTask):
-        return pl.lit(float(threshold))
+        return setting(key, float(threshold), provided)
     task = pl.col("task_type")
-    strict = max(threshold.classification, threshold.regression)
+    of_task = {group: setting(f"{key}.{group}", getattr(threshold, group), provided) for group in TaskGroup}
     return (
         pl.when(task == Task.REGRESSION)
-        .then(pl.lit(threshold.regression))
+        .then(of_task[TaskGroup.REGRESSION])
         .when(task.is_not_null())
-        .then(pl.lit(threshold.classification))
-        .otherwise(pl.lit(strict))
+        .then(of_task[TaskGroup.CLASSIFICATION])
+        .otherwise(pl.max_horizontal(of_task.values()))
     )
 
 
@@ -121,12 +126,12 @@ def number(
     *,
     key: str,
     margin: str,
-    off: bool = False,
+    off_at_zero: bool = False,
     source: bool = True,
     strictly: bool = False,
 ) -> Check:
-    """Compare a number with its least; ``off``: the config asks for nothing; ``source``: the column is there."""
-    reached = (value > least) if strictly else (value >= least)
+    """Compare a number with its least; ``off_at_zero``: then nothing is asked; ``source``: the column is there."""
+    reached = ((value > least) if strictly else (value >= least)).fill_null(value=False)
     opposite = "≤" if strictly else "<"
     said = pl.concat_str(pl.lit(f"{label} "), value.cast(pl.String), pl.lit(f" {opposite} "), least.cast(pl.String))
     return Check(
@@ -136,7 +141,7 @@ def number(
         value=value,
         threshold=least,
         relation=">" if strictly else "≥",
-        passes=pl.lit(value=True) if off or not source else reached.fill_null(value=False),
+        passes=(reached | (least == 0) if off_at_zero else reached) if source else pl.lit(value=True),
         failure=pl.when(value.is_null()).then(pl.lit(f"no {label}")).otherwise(said),
         key=key,
         margin=margin,

@@ -2,7 +2,7 @@
 
 1. `facts_of` splits the candidates into pooled and local rows, rounded to 6 decimals.
 2. `checks_of` and `state_of` give the state of the pooled side of each target and the local side of each pair.
-3. A symbol leaves the service of the pool on evidence only (`taken_out`).
+3. A symbol leaves the service of the pool on evidence only (`serving_checks`).
 4. `route_of` reads the table; `pinned` gives people's pins their way; `capped` enforces the limit of the
    experimental lane.
 5. Every decision gets its reasons and its distance to each threshold (`explained_pairs`).
@@ -26,14 +26,15 @@ from trainroute.records.routing import (
     score_column,
 )
 from trainroute.records.vocabulary import Mode, RouteState, SignalState
-from trainroute.route.between import serving_checks, taken_out
+from trainroute.route.between import serving_checks
+from trainroute.route.checks import Level
 from trainroute.route.experimental import capped
 from trainroute.route.facts import Facts, facts_of
 from trainroute.route.hysteresis import Basis, basis_of, remembered
 from trainroute.route.pins import lifted, pinned
 from trainroute.route.reasons import explained_pairs, explained_pooled
 from trainroute.route.rules import checks_of
-from trainroute.route.states import cause_of, state_of
+from trainroute.route.states import cause_of, passes, state_of
 from trainroute.route.table import route_of
 
 if TYPE_CHECKING:
@@ -119,28 +120,28 @@ def routed(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFr
         The pooled facts with ``state``, and ``state_by_rules`` without what a pin lifted.
     pairs : polars.DataFrame
         The facts of the pairs with ``cs_state, local_state, route, blocked_by``, and what the reasons are made of:
-        ``target_state, target_score, out`` (why the pool does not serve the symbol), ``over`` (why the lane is full).
+        ``target_state, target_score, over`` (why the lane is full).
     """
     pooled, pairs = before_cap(facts, config)
+    cause = cause_of(checks_of(Mode.SYMBOL, config, facts.provided))
+    blocked = pl.col("route") == RouteState.ROUTE_BLOCKED
+    pairs = pairs.with_columns(blocked_by=pl.when(blocked).then(pl.coalesce("blocked_by", cause)))
     return lifted(pooled, pairs, config), capped(pairs, config, facts.provided)
 
 
 def before_cap(facts: Facts, config: RoutingConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Decide as `routed`, but for the cap on the experimental lane and what a pin lifts."""
+    """Decide as `routed`, but for what the rules block a pair by, the cap on the lane and what a pin lifts."""
     provided = facts.provided
     pooled = facts.pooled.with_columns(state=state_of(checks_of(Mode.CROSS_SECTIONAL, config, provided)))
     checks = checks_of(Mode.SYMBOL, config, provided)
     score = score_column(config, provided)
-    compared = "p_local_better" in provided
     of_target = pooled.select("target", target_state="state", target_score=score, target_rows="sample_size")
-    served = pl.when(pl.col("out").is_null()).then("target_state").otherwise(pl.lit(SignalState.DISALLOWED.value))
-    route = route_of(pl.col("cs_state"), pl.col("local_state"), config, compared=compared)
-    blocked = pl.col("route") == RouteState.ROUTE_BLOCKED
+    served = passes(serving_checks(config, provided), Level.POOL)
+    cs_state = pl.when(served).then("target_state").otherwise(pl.lit(SignalState.DISALLOWED.value))
+    route = route_of(pl.col("cs_state"), pl.col("local_state"), config, provided)
     pairs = (
         facts.pairs.join(of_target, on="target", how="left", maintain_order="left")
-        .with_columns(local_state=state_of(checks), out=taken_out(serving_checks(config, provided)))
-        .with_columns(cs_state=served, state_by_rules="local_state")
-        .with_columns(route=route)
-        .with_columns(blocked_by=pl.when(blocked).then(cause_of(checks)))
+        .with_columns(local_state=state_of(checks), cs_state=cs_state)
+        .with_columns(route=route, state_by_rules="local_state")
     )
     return pooled, pinned(pairs, config)

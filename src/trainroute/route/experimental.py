@@ -2,10 +2,12 @@
 
 import polars as pl
 
-from trainroute.config.schema import RoutingConfig
+from trainroute.config.routing import RoutingConfig
 from trainroute.records.routing import pooled_score_on_symbol, score_column
 from trainroute.records.vocabulary import RouteState, SignalState
-from trainroute.route.checks import Cause
+from trainroute.route.checks import Cause, setting
+
+LANE_KEY = "routing.experimental.max_fraction_symbols_per_target"
 
 
 def capped(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
@@ -47,7 +49,7 @@ def beyond_cap(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[s
     provided : frozenset of str
         The columns that the candidates had.
     """
-    fraction = config.experimental.max_fraction_symbols_per_target
+    fraction = setting(LANE_KEY, config.experimental.max_fraction_symbols_per_target, provided)
     score = lane_score(score_column(config, provided), pooled_score_on_symbol(config, provided))
     return (
         pairs.select(
@@ -55,12 +57,13 @@ def beyond_cap(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[s
             "symbol",
             symbols=pl.len().over("target"),
             lane_score=score,
+            share=fraction,
             asks=(pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY) & pl.col("forced").is_null(),
         )
         .filter("asks")
         .sort(["target", "lane_score", "symbol"], descending=[False, True, False], nulls_last=True)
         .with_columns(rank=pl.int_range(1, pl.len() + 1).over("target"), qualify=pl.len().over("target"))
-        .with_columns(keep=_places(pl.col("symbols"), fraction))
+        .with_columns(keep=_places(pl.col("symbols"), pl.col("share")))
         .filter(pl.col("rank") > pl.col("keep"))
     )
 
@@ -71,8 +74,7 @@ def lane_score(local_score: str, pooled_score: str) -> pl.Expr:
     return pl.when(pl.col("local_state") == SignalState.EXPERIMENTAL).then(local_score).otherwise(pooled)
 
 
-def _places(symbols: pl.Expr, fraction: float) -> pl.Expr:
-    if fraction == 0:
-        return pl.lit(0)
+def _places(symbols: pl.Expr, share: pl.Expr) -> pl.Expr:
     # 0.29 × 100 is 28.999999999999996 in floating point.
-    return pl.max_horizontal(pl.lit(1), (symbols * fraction).round(9).floor().cast(pl.Int64))
+    places = pl.max_horizontal(pl.lit(1), (symbols * share).round(9).floor().cast(pl.Int64))
+    return pl.when(share == 0).then(0).otherwise(places)

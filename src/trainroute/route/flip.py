@@ -1,31 +1,31 @@
 """The nearest flip: the smallest single change of a metric or of a threshold that gives a pair another route.
 
 1. `trials_of`: what is worth trying.
-2. `MetricTrials`: each value in a copy of the pair.
-3. `SettingTrials`: each setting in a config of its own, `_crowd_flips` those that move other symbols in the lane.
-4. Of each metric and key the smallest change that works is kept; the nearest comes first.
+2. `Rerouting`: what each gives; `_crowd_flips`: those settings that move other symbols in the lane.
+3. Of each metric and key the smallest change that works is kept; the nearest comes first.
 
-Every trial is decided by the rules that made the plan (`trainroute.route.again`), so that nothing is concluded from
+Every trial is decided by the rules that made the plan (`trainroute.route.rerouting`), so that nothing is concluded from
 margins alone.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 from math import inf
-from typing import Literal
+from typing import Literal, TypeVar
 
 import polars as pl
 
 from trainroute.config.routing import RoutingConfig
-from trainroute.parallel import in_threads
 from trainroute.records.differences import shown
 from trainroute.records.vocabulary import RouteState
-from trainroute.route.again import MetricTrials, SettingTrials
 from trainroute.route.decide import routed
 from trainroute.route.facts import Facts
+from trainroute.route.rerouting import Rerouting
 from trainroute.route.trials import Crowd, Side, Trial, Trials, Value, trials_of
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,15 +88,9 @@ def flips_of(facts: Facts, config: RoutingConfig, symbol: str) -> tuple[Flip, ..
     _, pairs = routed(facts, config)
     route = str(pairs.filter(pl.col("symbol") == symbol)["route"].item())
     trials = trials_of(facts, config, pairs, symbol)
-    settings = SettingTrials(facts, config, symbol)
-    by_metric = MetricTrials(facts, config, symbol).routes(trials.metrics)
-    by_threshold = zip(trials.thresholds, in_threads(settings.route, trials.thresholds), strict=True)
-    thresholds = [_flip(trial, found) for trial, found in by_threshold if found not in {None, route}]
-    tried = [
-        *(_flip(trial, found) for trial, found in zip(trials.metrics, by_metric, strict=True) if found != route),
-        *thresholds,
-        *_crowd_flips(trials, thresholds, _Search(settings, route)),
-    ]
+    search = _Search(Rerouting(facts, config, symbol), route)
+    flips = _found(search.flips([*trials.metrics, *trials.thresholds]))
+    tried = [*flips, *_crowd_flips(trials, flips, search)]
     named = sorted(tried, key=lambda flip: (flip.kind, flip.side or "", flip.name, *_size(flip)))
     smallest = [next(found) for _, found in groupby(named, key=lambda flip: (flip.kind, flip.side, flip.name))]
     return tuple(sorted(smallest, key=_size))
@@ -121,48 +115,75 @@ def _size(flip: Flip) -> tuple[float, float, str]:
     return relative, inf if flip.change is None else abs(flip.change), str(flip.after)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Stretch:
+    """Values of one key, the nearest first; once one of them flips, those after it go on flipping."""
+
+    crowd: Crowd
+    values: Sequence[float]
+
+    @property
+    def end(self) -> Trial:
+        """The trial of the farthest value."""
+        return self.crowd.trial(self.values[-1])
+
+    def parts(self, count: int) -> list["_Stretch"]:
+        """Cut it into so many parts of about one size, or into its values."""
+        size, parts = len(self.values), min(count, len(self.values))
+        cuts = [size * number // parts for number in range(parts + 1)]
+        return [replace(self, values=self.values[low:high]) for low, high in pairwise(cuts)]
+
+
 class _Search:
-    """Looks for the first of many trials of a key that gives a pair another route."""
+    """Looks for trials that give a pair another route."""
 
-    def __init__(self, settings: SettingTrials, route: str) -> None:
-        self.settings, self.route = settings, route
+    def __init__(self, rerouting: Rerouting, route: str) -> None:
+        self.rerouting, self.route = rerouting, route
 
-    def first_flip(self, crowd: Crowd, values: Sequence[float]) -> Flip | None:
-        """Return the first of the values that flips, of ones that go on flipping once they did; by halving."""
-        impossible = bisect_left(values, True, key=lambda value: not self.settings.possible(crowd.trial(value)))  # noqa: FBT003 - what is looked for
-        low, high = 0, impossible - 1
-        best = None if not impossible else self._flip(crowd.trial(values[high]))
-        while best is not None and low < high:
-            middle = (low + high) // 2
-            found = self._flip(crowd.trial(values[middle]))
-            if found is None:
-                low = middle + 1
-            else:
-                best, high = found, middle
-        return best
+    def flips(self, trials: Sequence[Trial], *, in_queue: bool = False) -> list[Flip | None]:
+        """Return what each trial flips; ``in_queue``: they move other pairs alone."""
+        routes = self.rerouting.routes(trials, in_queue=in_queue)
+        return [
+            None if route is None or route == self.route else _flip(trial, route)
+            for trial, route in zip(trials, routes, strict=True)
+        ]
 
-    def _flip(self, trial: Trial) -> Flip | None:
-        found = self.settings.route(trial, in_queue=True)
-        return None if found is None or found == self.route else _flip(trial, found)
+    def first_flipping(self, rows: Sequence[Sequence[_Stretch]]) -> list[_Stretch | None]:
+        """Return the first stretch of each row whose end flips, None where no end does."""
+        flips = iter(self.flips([stretch.end for row in rows for stretch in row], in_queue=True))
+        flipping = [[stretch for stretch in row if next(flips) is not None] for row in rows]
+        return [row[0] if row else None for row in flipping]
+
+    def first_flips(self, stretches: Sequence[_Stretch]) -> list[Flip]:
+        """Return the first flip of each stretch, whose ends do flip; all are narrowed down together."""
+        while wide := [stretch for stretch in stretches if len(stretch.values) > 1]:
+            count = max(2, self.rerouting.at_once // len(wide))
+            rows = [stretch.parts(count) for stretch in wide]
+            found = self.first_flipping([row[:-1] for row in rows])
+            narrow = [stretch for stretch in stretches if len(stretch.values) == 1]
+            stretches = narrow + [first or row[-1] for first, row in zip(found, rows, strict=True)]
+        return _found(self.flips([stretch.end for stretch in stretches], in_queue=True))
 
 
 def _crowd_flips(trials: Trials, known: Sequence[Flip], search: _Search) -> list[Flip]:
     """Find where a threshold moves so many others into the lane, or out of it, that a pair loses or wins its place.
 
     Between two values at which a rule of the pair itself answers otherwise only the others move, and the farther the
-    threshold moves the more of them do; so each stretch is searched by halving, up to the flip that is known.
+    threshold moves the more of them do; so each stretch is cut down to its first flip, up to the flip that is known.
     """
 
-    def nearest(way: tuple[Crowd, int]) -> Flip | None:
-        crowd, sign = way
+    def stretches(crowd: Crowd, sign: int) -> list[_Stretch]:
         stops = sorted(_ahead([trial.change for trial in trials.thresholds if trial.name == crowd.key], sign))
         end = min(_ahead([flip.change for flip in known if flip.name == crowd.key], sign), default=inf)
-        stretches = _between(stops, crowd.ahead(sign, end), crowd)
-        found = (search.first_flip(crowd, stretch) for stretch in stretches)
-        return next((flip for flip in found if flip is not None), None)
+        ahead = search.rerouting.possible(crowd, crowd.ahead(sign, end))
+        return [_Stretch(crowd=crowd, values=values) for values in _between(stops, ahead, crowd)]
 
-    ways = [(crowd, sign) for crowd in trials.crowd.values() for sign in (-1, 1)]
-    return [flip for flip in in_threads(nearest, ways) if flip is not None]
+    ways = [stretches(crowd, sign) for crowd in trials.crowd.values() for sign in (-1, 1)]
+    return search.first_flips(_found(search.first_flipping(ways)))
+
+
+def _found(some: Iterable[Found | None]) -> list[Found]:
+    return [found for found in some if found is not None]
 
 
 def _between(stops: Sequence[float], values: Sequence[float], crowd: Crowd) -> Iterator[Sequence[float]]:

@@ -17,7 +17,7 @@ from trainroute.config.routing import HysteresisRules, RoutingConfig
 from trainroute.records.candidates import DECIMALS
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.vocabulary import RouteState, SignalState
-from trainroute.route.checks import Check, Level
+from trainroute.route.checks import Check, Level, setting
 from trainroute.route.facts import Facts
 
 STATE, ROUTE = "previous_state", "previous_route"
@@ -111,25 +111,27 @@ def _margin(name: str | None, rules: HysteresisRules) -> float:
     return rules.probability_margin if name in _PROBABILITIES else 0.0
 
 
-def local_better_above(config: RoutingConfig) -> pl.Expr:
+def local_better_above(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
     """Return the threshold above which the local side is better; lower where it was the only one before."""
-    local = (RouteState.ROUTE_SYMBOL_SPECIFIC,)
-    return moved_where(local, config.evidence.local_better_above, config.hysteresis)
+    threshold = setting("routing.evidence.local_better_above", config.evidence.local_better_above, provided)
+    return moved_where((RouteState.ROUTE_SYMBOL_SPECIFIC,), threshold, config.hysteresis)
 
 
-def cs_better_below(config: RoutingConfig) -> pl.Expr:
+def cs_better_below(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
     """Return the threshold below which the pooled side is better; higher where it was the only one before."""
-    pooled = (RouteState.ROUTE_CROSS_SECTIONAL,)
-    return moved_where(pooled, config.evidence.cs_better_below, config.hysteresis, up=True)
+    threshold = setting("routing.evidence.cs_better_below", config.evidence.cs_better_below, provided)
+    return moved_where((RouteState.ROUTE_CROSS_SECTIONAL,), threshold, config.hysteresis, up=True)
 
 
-def moved_where(routes: Sequence[RouteState], threshold: float, rules: HysteresisRules, *, up: bool = False) -> pl.Expr:
+def moved_where(
+    routes: Sequence[RouteState], threshold: pl.Expr, rules: HysteresisRules, *, up: bool = False
+) -> pl.Expr:
     """Return a threshold on a probability, moved by the margin where the previous route is one of ``routes``."""
     if rules.probability_margin == 0:
-        return pl.lit(threshold)
-    moved = round(threshold + (rules.probability_margin if up else -rules.probability_margin), DECIMALS)
+        return threshold
+    moved = threshold + (rules.probability_margin if up else -rules.probability_margin)
     before = pl.col(ROUTE).is_in([route.value for route in routes]).fill_null(value=False)
-    return pl.when(before).then(pl.lit(moved)).otherwise(pl.lit(threshold))
+    return pl.when(before).then(moved.round(DECIMALS)).otherwise(threshold)
 
 
 def held_sentence(checks: Sequence[Check], strict: Sequence[Check], state: pl.Expr, side: str) -> pl.Expr:

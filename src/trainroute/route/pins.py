@@ -76,18 +76,24 @@ def _require_consistent(pins: Sequence[Pin], pairs: pl.DataFrame, wishes: pl.Dat
 
 
 def pinned(pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
-    """Apply the pins; add ``forced`` (route), ``pinned_by`` (the pin that decided) and ``pin_why``; else null.
+    """Apply the pins.
 
     Parameters
     ----------
     pairs : polars.DataFrame
-        With ``target, symbol, route, blocked_by, cs_state, local_state, sample_size, leakage_status,
-        target_leakage, target_rows, p_local_better``.
+        With ``target, symbol, route, cs_state, local_state, sample_size, leakage_status, target_leakage,
+        target_rows, p_local_better``.
     config : RoutingConfig
+
+    Returns
+    -------
+    polars.DataFrame
+        With ``forced`` (route), ``pinned_by`` (the pin that decided), ``pin_why`` and ``blocked_by``; null where no pin
+        has a say.
     """
     nothing = pl.lit(None, pl.String)
     if not config.pins:
-        return pairs.with_columns(forced=nothing, pinned_by=nothing, pin_why=nothing)
+        return pairs.with_columns(forced=nothing, pinned_by=nothing, pin_why=nothing, blocked_by=nothing)
     wishes = first_wishes(config.pins, pairs)
     names = {number: pin.describe(number) for number, pin in enumerate(config.pins, start=1)}
     forcing = [(route, pl.col(f"force {route}")) for route in _ROUTES if f"force {route}" in wishes.columns]
@@ -147,7 +153,7 @@ def _forced(pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
             cs_state=pl.when(up_pool).then(pl.lit(_EXPERIMENTAL)).otherwise("cs_state"),
             route=pl.when(given).then(force).when(force.is_not_null()).then(pl.lit(_BLOCKED)).otherwise("route"),
             pin_why=pl.when(given).then(why).when(force.is_not_null()).then(asks),
-            blocked_by=pl.when(force.is_not_null()).then(cause).otherwise("blocked_by"),
+            blocked_by=pl.when(force.is_not_null()).then(cause),
         )
         .drop("obstacle")
     )

@@ -12,7 +12,7 @@ from trainroute.config.routing import RoutingConfig
 from trainroute.records.frames import nested
 from trainroute.records.routing import SampleEvidence, SymbolScores
 from trainroute.records.vocabulary import LeakageStatus, Mode, SignalState, StabilityCategory
-from trainroute.route.between import choice_checks, serving_checks
+from trainroute.route.between import choice_checks, serving_checks, taken_out
 from trainroute.route.checks import Check
 from trainroute.route.hysteresis import held_sentence
 from trainroute.route.pins import lift_sentence
@@ -42,8 +42,9 @@ def explained_pairs(pairs: pl.DataFrame, config: RoutingConfig, provided: frozen
     """Add ``scores``, ``evidence``, ``margins`` and ``reasons`` to the pairs that `routed` gives."""
     checks = checks_of(Mode.SYMBOL, config, provided)
     strict = strict_checks_of(Mode.SYMBOL, config, provided) if config.hysteresis.on else checks
-    between = [*serving_checks(config, provided), *choice_checks(config, provided)]
-    by_states = why_of(pl.col("cs_state"), pl.col("local_state"), config, compared="p_local_better" in provided)
+    serving = serving_checks(config, provided)
+    between = [*serving, *choice_checks(config, provided)]
+    by_states = why_of(pl.col("cs_state"), pl.col("local_state"), config, provided)
     why = pl.coalesce("pin_why", "over", by_states)
     route = pl.concat_str(pl.col("route").str.strip_prefix("ROUTE_"), pl.lit(": "), why)
     missing = [name for name in ("p_cs_skill", "p_local_better") if name not in provided]
@@ -51,7 +52,7 @@ def explained_pairs(pairs: pl.DataFrame, config: RoutingConfig, provided: frozen
 
     def sentences(state: SignalState) -> list[pl.Expr]:
         held = held_sentence(checks, strict, pl.col(_STATE), "local")
-        return [route, _pooled_sentence(), sentence_of(checks, state, "local"), held, *notes]
+        return [route, _pooled_sentence(taken_out(serving)), sentence_of(checks, state, "local"), held, *notes]
 
     return pairs.with_columns(
         nested(SymbolScores, "scores"),
@@ -87,11 +88,11 @@ def _margins(checks: Sequence[Check]) -> pl.Expr:
     return pl.struct(distances[name].cast(pl.Float64).alias(name) for name in sorted(distances)).alias("margins")
 
 
-def _pooled_sentence() -> pl.Expr:
+def _pooled_sentence(taken_out: pl.Expr) -> pl.Expr:
     state = pl.concat_str(pl.lit("pooled "), pl.col("target_state"))
-    out = pl.concat_str(state, pl.lit(", but not for this symbol: "), pl.col("out"))
+    out = pl.concat_str(state, pl.lit(", but not for this symbol: "), taken_out)
     serves_nobody = pl.col("target_state") == SignalState.DISALLOWED
-    return pl.when(pl.col("out").is_null() | serves_nobody).then(state).otherwise(out)
+    return pl.when(taken_out.is_null() | serves_nobody).then(state).otherwise(out)
 
 
 def _notes(name: str, missing: Sequence[str]) -> list[pl.Expr]:

@@ -10,7 +10,6 @@ A check on a column that the table does not have is skipped, and the side is at 
 """
 
 from dataclasses import replace
-from functools import lru_cache
 
 import polars as pl
 
@@ -18,14 +17,9 @@ from trainroute.config.routing import RoutingConfig
 from trainroute.config.section import Threshold
 from trainroute.records.routing import score_column
 from trainroute.records.vocabulary import LeakageStatus, Mode, Task
-from trainroute.route.checks import Cause, Check, Level, at_task, number, word
+from trainroute.route.checks import Cause, Check, Level, at_task, number, setting, word
 from trainroute.route.facts import FAMILIES_COLUMN
 from trainroute.route.hysteresis import eased
-
-_RULES_KEPT = 512
-
-_kept = lru_cache(_RULES_KEPT)
-"""Explaining a pair tries dozens of settings that differ in one key: the rules of the other keys are made once."""
 
 _KEY_OF_SIDE = {Mode.CROSS_SECTIONAL: "cross_sectional", Mode.SYMBOL: "symbol"}
 
@@ -56,22 +50,28 @@ def _gates(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list[
     return [
         _measured(side),
         *_leakage_gates(side, on=config.block_on_leakage),
-        _minimum("sample_size", rows, Cause.TOO_FEW_ROWS, "rows", f"min_sample_size.{name}", provided),
-        _minimum("n_eff", windows, Cause.EFFECTIVE_SIZE, "independent windows", f"min_effective_size.{name}", provided),
+        _minimum("sample_size", rows, Cause.TOO_FEW_ROWS, "rows", f"routing.min_sample_size.{name}", provided),
+        _minimum(
+            "n_eff",
+            windows,
+            Cause.EFFECTIVE_SIZE,
+            "independent windows",
+            f"routing.min_effective_size.{name}",
+            provided,
+        ),
         _events(config.min_minority_events, provided),
         _minimum(
             "successful_families",
             config.require_min_successful_families,
             Cause.FAILED_FAMILIES,
             "successful families",
-            "require_min_successful_families",
+            "routing.require_min_successful_families",
             provided,
         ),
         _scored(score_column(config, provided)),
     ]
 
 
-@_kept
 def _measured(side: Mode) -> Check:
     return word(
         Level.GATE,
@@ -84,7 +84,6 @@ def _measured(side: Mode) -> Check:
     )
 
 
-@_kept
 def _scored(column: str) -> Check:
     return word(
         Level.GATE,
@@ -97,7 +96,6 @@ def _scored(column: str) -> Check:
     )
 
 
-@_kept
 def _leakage_gates(side: Mode, *, on: bool) -> tuple[Check, ...]:
     columns = {"leakage_status": ("leakage", Cause.LEAKAGE)} if on else {}
     if on and side is Mode.SYMBOL:
@@ -125,25 +123,31 @@ def _levels(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list
     skill = config.evidence.min_p_skill
     column = score_column(config, provided)
     strong, weak, lane = Level.STRONG, Level.WEAK_BUT_OK, Level.EXPERIMENTAL
-    allowlist = f"stability_allowlist.{name}"
+    allowlist, score_key, skill_key = f"stability_allowlist.{name}", f"routing.{name}", "routing.evidence.min_p_skill"
     return [
-        _score(strong, column, scores.strong_score, "strong_score", f"{name}.strong_score"),
+        _score(strong, column, scores.strong_score, "strong_score", f"{score_key}.strong_score", provided),
         _stability(strong, allowed, allowlist),
         _clean(),
-        _interval(config.evidence.require_ci_above, known="score_ci_low" in provided),
-        _p_skill(strong, skill.strong, "strong_p_skill", "strong", provided),
+        _interval(config.evidence.require_ci_above, provided),
+        _p_skill(strong, skill.strong, "strong_p_skill", f"{skill_key}.strong", provided),
         _complete(not_provided(config, provided)),
-        _score(weak, column, scores.min_score, "min_score", f"{name}.min_score"),
+        _score(weak, column, scores.min_score, "min_score", f"{score_key}.min_score", provided),
         _stability(weak, allowed, allowlist),
-        _p_skill(weak, skill.weak, "min_p_skill", "weak", provided),
+        _p_skill(weak, skill.weak, "min_p_skill", f"{skill_key}.weak", provided),
         _lane(on=config.enable_experimental_lane),
-        _score(lane, column, config.experimental.min_score, "experimental_score", "experimental.min_score"),
+        _score(
+            lane,
+            column,
+            config.experimental.min_score,
+            "experimental_score",
+            "routing.experimental.min_score",
+            provided,
+        ),
         _stability(lane, config.experimental.allowed_stabilities, "experimental.allowed_stabilities"),
-        _p_skill(lane, skill.experimental, "experimental_p_skill", "experimental", provided),
+        _p_skill(lane, skill.experimental, "experimental_p_skill", f"{skill_key}.experimental", provided),
     ]
 
 
-@_kept
 def _minimum(column: str, least: int, cause: Cause, label: str, key: str, provided: frozenset[str]) -> Check:
     source = FAMILIES_COLUMN if column == "successful_families" else column
     return number(
@@ -151,71 +155,67 @@ def _minimum(column: str, least: int, cause: Cause, label: str, key: str, provid
         cause,
         label,
         pl.col(column),
-        pl.lit(least),
-        key=f"routing.{key}",
+        setting(key, least, provided),
+        key=key,
         margin=column,
-        off=least == 0,
+        off_at_zero=True,
         source=source in provided,
     )
 
 
-@_kept
 def _events(least: int, provided: frozenset[str]) -> Check:
     regression = (pl.col("task_type") == Task.REGRESSION).fill_null(value=False)
     value = pl.when(~regression).then("minority_events")
-    known = "minority_events" in provided
+    key = "routing.min_minority_events"
     check = number(
         Level.GATE,
         Cause.MINORITY_EVENTS,
         "events of the rarer class",
         value,
-        pl.lit(least),
-        key="routing.min_minority_events",
+        setting(key, least, provided),
+        key=key,
         margin="minority_events",
-        off=least == 0,
-        source=known,
+        off_at_zero=True,
+        source="minority_events" in provided,
     )
     return replace(check, passes=check.passes | regression)
 
 
-@_kept
-def _score(level: Level, column: str, threshold: Threshold, margin: str, key: str) -> Check:
-    value, least = pl.col(column), at_task(threshold)
-    return number(level, Cause.SCORE, "score", value, least, key=f"routing.{key}", margin=margin)
+def _score(level: Level, column: str, threshold: Threshold, margin: str, key: str, provided: frozenset[str]) -> Check:
+    least = at_task(key, threshold, provided)
+    return number(level, Cause.SCORE, "score", pl.col(column), least, key=key, margin=margin)
 
 
-@_kept
 def _p_skill(level: Level, least: float, margin: str, key: str, provided: frozenset[str]) -> Check:
     return number(
         level,
         Cause.P_SKILL,
         "p_skill",
         pl.col("p_skill"),
-        pl.lit(float(least)),
-        key=f"routing.evidence.min_p_skill.{key}",
+        setting(key, least, provided),
+        key=key,
         margin=margin,
-        off=least == 0,
+        off_at_zero=True,
         source="p_skill" in provided,
     )
 
 
-@_kept
-def _interval(above: Threshold, *, known: bool) -> Check:
+def _interval(above: Threshold, provided: frozenset[str]) -> Check:
+    key = "routing.evidence.require_ci_above"
     check = number(
         Level.STRONG,
         Cause.INTERVAL,
         "lower end of the interval",
         pl.col("score_ci_low"),
-        at_task(above),
-        key="routing.evidence.require_ci_above",
+        at_task(key, above, provided),
+        key=key,
         margin="strong_ci_low",
-        source=known,
+        source="score_ci_low" in provided,
         strictly=True,
     )
     return replace(check, failure=pl.when(check.value.is_null()).then(pl.lit("no interval")).otherwise(check.failure))
 
 
-@_kept
 def _stability(level: Level, allowed: tuple[str, ...], key: str) -> Check:
     value = pl.col("stability")
     return word(
@@ -230,7 +230,6 @@ def _stability(level: Level, allowed: tuple[str, ...], key: str) -> Check:
     )
 
 
-@_kept
 def _clean() -> Check:
     # With block_on_leakage off, BLOCKED gets here and is no better than SUSPECT.
     value = pl.col("leakage_status")
@@ -245,7 +244,6 @@ def _clean() -> Check:
     )
 
 
-@_kept
 def _complete(missing: tuple[str, ...]) -> Check:
     return word(
         Level.STRONG,
@@ -258,7 +256,6 @@ def _complete(missing: tuple[str, ...]) -> Check:
     )
 
 
-@_kept
 def _lane(*, on: bool) -> Check:
     return word(
         Level.EXPERIMENTAL,

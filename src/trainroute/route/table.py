@@ -22,21 +22,21 @@ _ALWAYS = {
 }
 
 
-def route_of(cs_state: pl.Expr, local_state: pl.Expr, config: RoutingConfig, *, compared: bool) -> pl.Expr:
+def route_of(cs_state: pl.Expr, local_state: pl.Expr, config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
     """Return the route of each row, before the experimental cap.
 
     Parameters
     ----------
     cs_state, local_state : polars.Expr
     config : RoutingConfig
-    compared : bool
-        Whether the table has ``p_local_better``.
+    provided : frozenset of str
+        The columns that are known.
     """
     cs_ok, local_ok = cs_state.is_in(OK), local_state.is_in(OK)
     lane = (cs_state == SignalState.EXPERIMENTAL) | (local_state == SignalState.EXPERIMENTAL)
     return (
         pl.when(cs_ok & local_ok)
-        .then(_both(config, compared=compared))
+        .then(_both(config, provided))
         .when(cs_ok)
         .then(_lit(RouteState.ROUTE_CROSS_SECTIONAL))
         .when(local_ok)
@@ -47,12 +47,12 @@ def route_of(cs_state: pl.Expr, local_state: pl.Expr, config: RoutingConfig, *, 
     )
 
 
-def why_of(cs_state: pl.Expr, local_state: pl.Expr, config: RoutingConfig, *, compared: bool) -> pl.Expr:
+def why_of(cs_state: pl.Expr, local_state: pl.Expr, config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
     """Return the sentence that says how the two states became the route."""
     cs_ok, local_ok = cs_state.is_in(OK), local_state.is_in(OK)
     return (
         pl.when(cs_ok & local_ok)
-        .then(_why_both(config, compared=compared))
+        .then(_why_both(config, provided))
         .when(cs_ok)
         .then(pl.lit("only the pooled side is good enough"))
         .when(local_ok)
@@ -65,29 +65,29 @@ def why_of(cs_state: pl.Expr, local_state: pl.Expr, config: RoutingConfig, *, co
     )
 
 
-def _both(config: RoutingConfig, *, compared: bool) -> pl.Expr:
+def _both(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
     always = _ALWAYS.get(config.both_strong_behavior)
     if always is not None:
         return _lit(always)
-    if not compared:
+    if "p_local_better" not in provided:
         return _lit(RouteState.ROUTE_BOTH)
     p = pl.col("p_local_better")
     return (
-        pl.when(p > local_better_above(config))
+        pl.when(p > local_better_above(config, provided))
         .then(_lit(RouteState.ROUTE_SYMBOL_SPECIFIC))
-        .when(p < cs_better_below(config))
+        .when(p < cs_better_below(config, provided))
         .then(_lit(RouteState.ROUTE_CROSS_SECTIONAL))
         .otherwise(_lit(RouteState.ROUTE_BOTH))
     )
 
 
-def _why_both(config: RoutingConfig, *, compared: bool) -> pl.Expr:
+def _why_both(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
     behavior = config.both_strong_behavior
     if behavior in _ALWAYS:
         return pl.lit(f"both sides are good enough; both_strong_behavior is {behavior}")
-    if not compared:
+    if "p_local_better" not in provided:
         return pl.lit("both sides are good enough; p_local_better not provided")
-    p, above, below = pl.col("p_local_better"), local_better_above(config), cs_better_below(config)
+    p, above, below = pl.col("p_local_better"), local_better_above(config, provided), cs_better_below(config, provided)
     shown = pl.concat_str(pl.lit("both sides are good enough; p_local_better "), p.cast(pl.String))
     return (
         pl.when(p.is_null())

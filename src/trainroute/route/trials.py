@@ -20,14 +20,13 @@ from trainroute.records.routing import pooled_score_on_symbol, score_column
 from trainroute.records.vocabulary import LeakageStatus, Mode, RouteState, StabilityCategory, Task, TaskGroup
 from trainroute.route.between import choice_checks, serving_checks
 from trainroute.route.checks import Cause, Check
-from trainroute.route.experimental import lane_score
+from trainroute.route.experimental import LANE_KEY, lane_score
 from trainroute.route.facts import Facts
 from trainroute.route.rules import checks_of
 
 Side = Literal["pooled", "local"]
 Value = float | str | bool
 STEP = 10**-DECIMALS
-_LANE_KEY = "routing.experimental.max_fraction_symbols_per_target"
 _SWITCHES: dict[str, tuple[Value, ...]] = {
     "routing.block_on_leakage": (False, True),
     "routing.enable_experimental_lane": (False, True),
@@ -46,6 +45,11 @@ class Trial:
     name: str
     before: Value
     after: Value
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it changes the rules themselves, not a number that they compare with."""
+        return self.side is None and isinstance(self.after, str | bool)
 
     @property
     def change(self) -> float | None:
@@ -125,7 +129,7 @@ def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: 
     score = lane_score(score_column(config, facts.provided), pooled_score_on_symbol(config, facts.provided))
     settings, task = flat_settings(config.model_dump(mode="json"), "routing"), facts.pooled["task_type"].item()
     crowd: dict[str, Crowd] = {}
-    if own.select(pair_in_queue()).item():
+    if own.select(_in_queue()).item():
         others = facts.pairs.filter(pl.col("symbol") != symbol)
         crowd = _crowd(others, _numeric("local", facts, config), settings, task)
     return Trials(
@@ -216,9 +220,9 @@ def _thresholds_across(check: Check, before: float) -> pl.Expr:
 
 def _lane_edges(pairs: pl.DataFrame, own: pl.DataFrame, score: pl.Expr) -> list[float]:
     """Return the scores between which the experimental lane ends, if the pair stands in its queue."""
-    if not own.select(pair_in_queue()).item():
+    if not own.select(_in_queue()).item():
         return []
-    kept = pair_in_queue() & ~_full()
+    kept = _in_queue() & ~_full()
     edges = pairs.select(
         pl.when(kept).then(score).min().alias("last"), pl.when(_full()).then(score).max().alias("first")
     )
@@ -256,7 +260,7 @@ def _threshold_trials(
     compared: Sequence[_Compared], settings: Mapping[str, Any], task: str | None, lane: Sequence[float]
 ) -> Iterator[Trial]:
     tried: list[tuple[str, Value]] = [(key, after) for key, values in _SWITCHES.items() for after in values]
-    tried += [(_LANE_KEY, round(share, DECIMALS)) for share in lane]
+    tried += [(LANE_KEY, round(share, DECIMALS)) for share in lane]
     return _at_keys([*tried, *_across(compared, settings, task)], settings)
 
 
@@ -279,7 +283,7 @@ def _at_keys(tried: Iterable[tuple[str, Value]], settings: Mapping[str, Any]) ->
 
 def _lane_shares(pairs: pl.DataFrame, own: pl.DataFrame, score: pl.Expr) -> list[float]:
     """Return the fractions of a target's symbols at which the lane just reaches the pair, or just does not, or ends."""
-    queue = pairs.filter(pair_in_queue()).sort([score, "symbol"], descending=[True, False], nulls_last=True)
+    queue = pairs.filter(_in_queue()).sort([score, "symbol"], descending=[True, False], nulls_last=True)
     place = queue["symbol"].index_of(own["symbol"].item())
     if place is None:
         return []
@@ -291,7 +295,7 @@ def _full() -> pl.Expr:
     return (pl.col("blocked_by") == Cause.LANE_FULL).fill_null(value=False)
 
 
-def pair_in_queue() -> pl.Expr:
+def _in_queue() -> pl.Expr:
     """Whether a pair stands in the queue for the experimental lane."""
     return _full() | (pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY)
 

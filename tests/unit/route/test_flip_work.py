@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partialmethod
 
 import polars as pl
 import pytest
@@ -10,10 +9,9 @@ import pytest
 from trainroute.config.schema import Config, RoutingConfig
 from trainroute.records.candidates_io import validate_candidates
 from trainroute.records.routing import RoutingPlan
-from trainroute.route import again, build_routing_plan, decide, explain
-from trainroute.route.again import SettingTrials
+from trainroute.route import build_routing_plan, decide, explain, rerouting
 from trainroute.route.facts import Facts
-from trainroute.route.trials import Trial
+from trainroute.route.rerouting import Rerouting
 
 Decided = Callable[[Facts, RoutingConfig], tuple[pl.DataFrame, pl.DataFrame]]
 
@@ -47,8 +45,7 @@ def _counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return count
 
     with monkeypatch.context() as patched:
-        patched.setattr(again, "routed", counted(decide.routed))
-        patched.setattr(again, "before_cap", counted(decide.before_cap))
+        patched.setattr(rerouting, "before_cap", counted(decide.before_cap))
         yield rows
 
 
@@ -68,7 +65,7 @@ def test_a_pair_in_the_queue_asks_few_times_and_never_holds_many_copies(
     symbol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = _plan()
-    monkeypatch.setattr(again, "ROWS_AT_ONCE", 4 * SYMBOLS)
+    monkeypatch.setattr(rerouting, "ROWS_AT_ONCE", 4 * SYMBOLS)
     with _counted(monkeypatch) as rows:
         found = explain(plan, "y_up_1d", symbol)
     assert (found.decision.route == "ROUTE_EXPERIMENTAL_ONLY") == (symbol == "00980")
@@ -77,17 +74,12 @@ def test_a_pair_in_the_queue_asks_few_times_and_never_holds_many_copies(
 
 
 def test_flips_are_the_same_alone_and_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan, route = _plan(symbols=1200), again.SettingTrials.route
+    plan, routes = _plan(symbols=1200), Rerouting.routes
     for symbol in ("00000", "00990", "01100"):
         alone = explain(plan, "y_up_1d", symbol).flips
         with monkeypatch.context() as patched:
-            patched.setattr(again, "_alone", lambda facts, _symbol: facts)
-            patched.setattr(again.SettingTrials, "route", partialmethod(_among_all, route))
+            patched.setattr(Rerouting, "routes", lambda self, trials, **_: routes(self, trials, in_queue=True))
             assert explain(plan, "y_up_1d", symbol).flips == alone
-
-
-def _among_all(trials: SettingTrials, route: Callable[..., str | None], trial: Trial, **_: object) -> str | None:
-    return route(trials, trial, in_queue=True)
 
 
 @pytest.mark.parametrize("target", ["y_up_1d", "y_*", "*"])

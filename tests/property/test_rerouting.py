@@ -1,0 +1,119 @@
+"""What a tried value gives is what a plan gives that is made with it: many at once, alone and among all symbols."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainroute.config.keys import flat_settings
+from trainroute.config.override import with_settings
+from trainroute.config.schema import Config
+from trainroute.errors import ConfigError
+from trainroute.records.candidates_io import validate_candidates
+from trainroute.records.routing import RoutingPlan
+from trainroute.route import build_routing_plan
+from trainroute.route.decide import routes_of
+from trainroute.route.recorded import facts_of_plan
+from trainroute.route.rerouting import Rerouting
+from trainroute.route.trials import Trial
+
+LANE = {"experimental": {"max_fraction_symbols_per_target": 0.4}}
+MARGINS = {"hysteresis": {"score_margin": 0.01, "probability_margin": 0.05}}
+BY_TASK = {
+    "symbol": {
+        "min_score": {"classification": 0.53, "regression": 0.52},
+        "strong_score": {"classification": 0.57, "regression": 0.54},
+    }
+}
+CONFIGS = [Config.model_validate({"routing": {**LANE, **other}}) for other in ({}, MARGINS, BY_TASK)]
+NO_RULE = ("routing.stability_classification.", "routing.hysteresis.")  # no rule compares with these
+SYMBOLS = [f"S{number:02d}" for number in range(20)]
+Draw = Callable[[random.Random], Any]
+GOOD: dict[str, Any] = {
+    "score": 0.6,
+    "score_shrunk": 0.6,
+    "score_ci_low": 0.57,
+    "cs_score": 0.6,
+    "cs_score_shrunk": 0.6,
+    "p_skill": 0.999,
+    "p_cs_skill": 0.9,
+    "p_local_better": 0.5,
+    "stability": "STABLE",
+    "leakage_status": "SAFE",
+    "sample_size": 9000,
+    "n_eff": 300.0,
+    "minority_events": 300,
+    "attempted_model_families": ["A", "B"],
+}
+OTHER: dict[str, Draw] = {
+    **{name: lambda rng: rng.uniform(0.49, 0.6) for name in GOOD if "score" in name},
+    "p_skill": lambda rng: rng.choice([None, rng.uniform(0.75, 1.0)]),
+    "p_cs_skill": lambda rng: rng.choice([None, rng.random()]),
+    "p_local_better": lambda rng: rng.choice([None, rng.random()]),
+    "stability": lambda rng: rng.choice(["DRIFTING", "DIVERGED"]),
+    "leakage_status": lambda rng: rng.choice(["SUSPECT", "BLOCKED"]),
+    "sample_size": lambda rng: rng.choice([900, 3000]),
+    "n_eff": lambda rng: rng.choice([None, 40.0]),
+    "minority_events": lambda rng: rng.choice([None, 25]),
+    "attempted_model_families": lambda rng: ["A"][: rng.randint(0, 1)],
+}
+
+
+def _table(rng: random.Random) -> pl.DataFrame:
+    """A pool and its symbols: some columns of each are good, the others lie around the thresholds or are missing."""
+    rows = []
+    for symbol in [None, *SYMBOLS]:
+        share = 0.02 if symbol is None else rng.choice([0.1, 0.2, 0.4])
+        drawn = {name: draw(rng) for name, draw in OTHER.items() if rng.random() < share}
+        rows.append({**GOOD, **drawn, "symbol": symbol})
+    return pl.DataFrame(rows, infer_schema_length=None).with_columns(
+        target=pl.lit("y"),
+        n_snapshots=3,
+        task_type=pl.lit(rng.choice(["binary", "regression", None]), pl.String),
+        failed_model_families=pl.lit([], pl.List(pl.String)),
+    )
+
+
+def _decided(table: pl.DataFrame, config: Config, previous: RoutingPlan | None = None) -> RoutingPlan:
+    candidates = validate_candidates(table, "planted")
+    return build_routing_plan(candidates, config, generated_at="2026-01-01", git_commit=None, previous=previous)
+
+
+def _trials(rng: random.Random, config: Config) -> list[Trial]:
+    """Other values of every number that a rule compares with, and every switch the other way round."""
+    trials = []
+    for key, before in flat_settings(config.routing.model_dump(mode="json"), "routing").items():
+        if isinstance(before, bool):
+            trials.append(Trial(side=None, name=key, before=before, after=not before))
+        elif isinstance(before, int) and not key.startswith(NO_RULE):
+            trials += [Trial(side=None, name=key, before=before, after=value) for value in (0, 1, 2, 100, 1000, 10**6)]
+        elif isinstance(before, float) and not key.startswith(NO_RULE):
+            values = [0.0, 1.0, *(round(rng.uniform(*ends), 6) for ends in ((0.51, 0.54), (0.5, 0.57), (0.3, 1.0)))]
+            trials += [Trial(side=None, name=key, before=before, after=value) for value in values]
+    return trials
+
+
+@pytest.mark.parametrize("number", range(len(CONFIGS)))
+@settings(max_examples=2, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_tried_setting_gives_what_a_plan_with_it_gives(number: int, seed: int) -> None:
+    rng, config = random.Random(seed), CONFIGS[number]
+    table, previous = _table(rng), _decided(_table(rng), CONFIGS[0])
+    facts, trials = facts_of_plan(_decided(table, config, previous), ["y"]), _trials(rng, config)
+    found = {symbol: Rerouting(facts, config.routing, symbol).routes(trials) for symbol in SYMBOLS}
+    for place, trial in enumerate(trials):
+        routes = {symbol: found[symbol][place] for symbol in SYMBOLS}
+        assert routes == _routes_with(table, config, previous, trial), trial
+
+
+def _routes_with(table: pl.DataFrame, config: Config, previous: RoutingPlan, trial: Trial) -> dict[str, str | None]:
+    try:
+        changed = with_settings(config, {trial.name: trial.after})
+    except ConfigError:
+        return dict.fromkeys(SYMBOLS)
+    routes = routes_of(validate_candidates(table, "planted"), changed, previous)
+    return dict(routes.select("symbol", "route").rows())
