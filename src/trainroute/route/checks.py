@@ -1,5 +1,6 @@
 """What a rule is: a comparison as expressions, with its threshold, its outcome and its words."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -61,8 +62,8 @@ class Check:
         How value and threshold stand where the check passes.
     passes : polars.Expr
         Boolean, never null.
-    failure : polars.Expr
-        The sentence where it fails, such as ``score 0.5123 < 0.53``.
+    sentence : callable
+        Makes the sentence where it fails, such as ``score 0.5123 < 0.53``: most decisions need none.
     key : str or None
         The config key that holds the threshold, such as ``routing.symbol.min_score``; None where none does.
     margin : str or None
@@ -78,10 +79,15 @@ class Check:
     threshold: pl.Expr
     relation: str
     passes: pl.Expr
-    failure: pl.Expr
+    sentence: Callable[[], pl.Expr]
     key: str | None = None
     margin: str | None = None
     skipped: bool = False
+
+    @property
+    def failure(self) -> pl.Expr:
+        """The sentence where it fails."""
+        return self.sentence()
 
     @property
     def column(self) -> str | None:
@@ -132,8 +138,12 @@ def number(
 ) -> Check:
     """Compare a number with its least; ``off_at_zero``: then nothing is asked; ``source``: the column is there."""
     reached = ((value > least) if strictly else (value >= least)).fill_null(value=False)
-    opposite = "≤" if strictly else "<"
-    said = pl.concat_str(pl.lit(f"{label} "), value.cast(pl.String), pl.lit(f" {opposite} "), least.cast(pl.String))
+
+    def sentence() -> pl.Expr:
+        opposite = "≤" if strictly else "<"
+        said = pl.concat_str(pl.lit(f"{label} "), value.cast(pl.String), pl.lit(f" {opposite} "), least.cast(pl.String))
+        return pl.when(value.is_null()).then(pl.lit(f"no {label}")).otherwise(said)
+
     return Check(
         level=level,
         cause=cause,
@@ -142,7 +152,7 @@ def number(
         threshold=least,
         relation=">" if strictly else "≥",
         passes=(reached | (least == 0) if off_at_zero else reached) if source else pl.lit(value=True),
-        failure=pl.when(value.is_null()).then(pl.lit(f"no {label}")).otherwise(said),
+        sentence=sentence,
         key=key,
         margin=margin,
         skipped=not source,
@@ -169,6 +179,6 @@ def word(
         threshold=pl.lit(wanted),
         relation="must be",
         passes=passes,
-        failure=pl.lit(failure) if isinstance(failure, str) else failure,
+        sentence=lambda: pl.lit(failure) if isinstance(failure, str) else failure,
         key=key,
     )

@@ -89,19 +89,23 @@ def _eased(check: Check, rules: HysteresisRules) -> Check:
     held = pl.col(STATE).is_in([state.value for state in _REACHED[check.level]]).fill_null(value=False)
     lowered = (check.threshold - margin).round(DECIMALS)
     reached = (check.value > lowered) if check.relation == ">" else (check.value >= lowered)
-    opposite = "≤" if check.relation == ">" else "<"
-    said = pl.concat_str(
-        pl.lit(f"{check.label} "),
-        check.value.cast(pl.String),
-        pl.lit(f" {opposite} "),
-        lowered.cast(pl.String),
-        pl.lit(f" ({margin} below the threshold, as the previous plan had passed it)"),
-    )
+
+    def sentence() -> pl.Expr:
+        opposite = "≤" if check.relation == ">" else "<"
+        said = pl.concat_str(
+            pl.lit(f"{check.label} "),
+            check.value.cast(pl.String),
+            pl.lit(f" {opposite} "),
+            lowered.cast(pl.String),
+            pl.lit(f" ({margin} below the threshold, as the previous plan had passed it)"),
+        )
+        return pl.when(held & check.value.is_not_null()).then(said).otherwise(check.failure)
+
     return replace(
         check,
         threshold=pl.when(held).then(lowered).otherwise(check.threshold),
         passes=check.passes | (held & reached.fill_null(value=False)),
-        failure=pl.when(held & check.value.is_not_null()).then(said).otherwise(check.failure),
+        sentence=sentence,
     )
 
 

@@ -213,7 +213,11 @@ def _interval(above: Threshold, provided: frozenset[str]) -> Check:
         source="score_ci_low" in provided,
         strictly=True,
     )
-    return replace(check, failure=pl.when(check.value.is_null()).then(pl.lit("no interval")).otherwise(check.failure))
+
+    def sentence() -> pl.Expr:
+        return pl.when(check.value.is_null()).then(pl.lit("no interval")).otherwise(check.failure)
+
+    return replace(check, sentence=sentence)
 
 
 def _stability(level: Level, allowed: tuple[str, ...], key: str) -> Check:

@@ -23,6 +23,7 @@ from trainroute.route.checks import Cause, Check
 from trainroute.route.experimental import LANE_KEY, lane_score
 from trainroute.route.facts import Facts
 from trainroute.route.rules import checks_of
+from trainroute.route.table import OK
 
 Side = Literal["pooled", "local"]
 Value = float | str | bool
@@ -31,6 +32,8 @@ _SWITCHES: dict[str, tuple[Value, ...]] = {
     "routing.block_on_leakage": (False, True),
     "routing.enable_experimental_lane": (False, True),
     "routing.evidence.use_shrunk_score": (False, True),
+}
+_BETWEEN_GOOD: dict[str, tuple[Value, ...]] = {
     "routing.both_strong_behavior": ("ROUTE_BOTH", "PREFER_CS", "PREFER_SYMBOL", "PREFER_BETTER"),
 }
 _PARTS: tuple[Callable[[Check], pl.Expr], ...] = (lambda c: c.value, lambda c: c.threshold, lambda c: c.passes)
@@ -134,7 +137,7 @@ def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: 
         crowd = _crowd(others, _numeric("local", facts, config), settings, task)
     return Trials(
         metrics=[*_metric_trials(compared, _lane_edges(pairs, own, score)), *_word_trials(facts, symbol)],
-        thresholds=list(_threshold_trials(compared, settings, task, _lane_shares(pairs, own, score))),
+        thresholds=list(_threshold_trials(compared, settings, task, _lane_shares(pairs, own, score), _switches(own))),
         crowd=crowd,
     )
 
@@ -256,10 +259,20 @@ def _word_trials(facts: Facts, symbol: str) -> Iterator[Trial]:
                 yield Trial(side=side, name=column, before=now, after=best)
 
 
+def _switches(own: pl.DataFrame) -> dict[str, tuple[Value, ...]]:
+    """Return the values of the switches; what decides between two good sides counts where both are good."""
+    both_good = own.select(pl.all_horizontal(pl.col("cs_state", "local_state").is_in(OK))).item()
+    return _SWITCHES | (_BETWEEN_GOOD if both_good else {})
+
+
 def _threshold_trials(
-    compared: Sequence[_Compared], settings: Mapping[str, Any], task: str | None, lane: Sequence[float]
+    compared: Sequence[_Compared],
+    settings: Mapping[str, Any],
+    task: str | None,
+    lane: Sequence[float],
+    switches: Mapping[str, Sequence[Value]],
 ) -> Iterator[Trial]:
-    tried: list[tuple[str, Value]] = [(key, after) for key, values in _SWITCHES.items() for after in values]
+    tried: list[tuple[str, Value]] = [(key, after) for key, values in switches.items() for after in values]
     tried += [(LANE_KEY, round(share, DECIMALS)) for share in lane]
     return _at_keys([*tried, *_across(compared, settings, task)], settings)
 
