@@ -247,34 +247,39 @@ class _Table:
 
 def _commands(folder: Path, frame: pl.DataFrame) -> list[str]:
     """Run each command as a person does; return seconds, core seconds and peak memory of each."""
-    pair = frame.select("target", "symbol").row(0)
     now, later = ["--output-dir", str(folder / "out")], str(folder / "later")
     changed(frame).write_parquet(folder / "changed.parquet")
+    route = _command(["route", str(folder / "candidates.parquet"), *now])
+    _command(["route", str(folder / "changed.parquet"), "--output-dir", later])
+    target, symbol = frame.select("target", "symbol").row(0)
     arguments = {
-        "route": ["route", str(folder / "candidates.parquet"), *now],
-        "explain": ["explain", "--target", pair[0], "--symbol", pair[1], *now],
+        "explain": ["explain", "--target", target, "--symbol", symbol, *now],
+        QUEUED: ["explain", "--target", _queued(symbol, now), "--symbol", symbol, *now],
         "diff": ["diff", str(folder / "out"), later],
         "sweep": ["route", "--sweep", SWEEP, *now],
     }
-    _command(["route", str(folder / "changed.parquet"), "--output-dir", later])
-    took = {}
-    for name in COMMANDS:
-        if name == QUEUED:
-            target, symbol = _queued(folder / "out")
-            arguments[name] = ["explain", "--target", target, "--symbol", symbol, *now]
-        took[name] = _command(arguments.get(name, [name, *now]))
-    return list(took.values())
+    return [route, *(_command(arguments.get(name, [name, *now])) for name in COMMANDS[1:])]
 
 
-def _queued(out: Path) -> tuple[str, str]:
-    """Return the pair in the middle of those that have a place in the experimental lane."""
-    from trainroute.records.places import ROUTING_PLAN_DIR  # noqa: PLC0415 - as in `measure`
-    from trainroute.records.routing_io import read_routing_plan  # noqa: PLC0415
-
-    pairs = read_routing_plan(out / ROUTING_PLAN_DIR, explained=False).pairs
-    waiting = pairs.filter(pl.col("route") == "ROUTE_EXPERIMENTAL_ONLY").select("target", "symbol")
-    target, symbol = waiting.row(waiting.height // 2)
-    return target, symbol
+def _queued(symbol: str, output: list[str]) -> str:
+    """Return a target for which a symbol waits for the lane, any where it never does; asked in a process of its own."""
+    command = [
+        sys.executable,
+        "-m",
+        "trainroute",
+        "explain",
+        "--symbol",
+        symbol,
+        "--format",
+        "json",
+        "--limit",
+        "10000",
+    ]
+    out = subprocess.run([*command, *output], check=True, capture_output=True, text=True).stdout
+    pairs = json.loads(out)["pairs"]
+    waiting = (pair for pair in pairs if "EXPERIMENTAL" in (pair["cs_state"], pair["local_state"]))
+    asking = (pair for pair in waiting if pair["route"] in ("ROUTE_EXPERIMENTAL_ONLY", "ROUTE_BLOCKED"))
+    return str(next(asking, pairs[0])["target"])
 
 
 def _command(arguments: list[str]) -> str:
