@@ -182,8 +182,8 @@ def decode_parts(
         with ahead(partial(_id_of, cut[0])) as content:
             try:
                 found = decode(*cut)
-            except Exception:  # noqa: BLE001 - of a file that may be broken: reading it through tells how
-                LOGGER.debug("%s: not as it was written", path, exc_info=True)
+            except (TrainrouteError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                LOGGER.debug("%s: not as it was written (%s)", path, error)
             else:
                 if content() == cut[1]:
                     return found
