@@ -123,7 +123,8 @@ def _levels(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list
     skill = config.evidence.min_p_skill
     column = score_column(config, provided)
     strong, weak, lane = Level.STRONG, Level.WEAK_BUT_OK, Level.EXPERIMENTAL
-    allowlist, score_key, skill_key = f"stability_allowlist.{name}", f"routing.{name}", "routing.evidence.min_p_skill"
+    allowlist = f"routing.stability_allowlist.{name}"
+    score_key, skill_key = f"routing.{name}", "routing.evidence.min_p_skill"
     return [
         _score(strong, column, scores.strong_score, "strong_score", f"{score_key}.strong_score", provided),
         _stability(strong, allowed, allowlist),
@@ -143,7 +144,7 @@ def _levels(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list
             "routing.experimental.min_score",
             provided,
         ),
-        _stability(lane, config.experimental.allowed_stabilities, "experimental.allowed_stabilities"),
+        _stability(lane, config.experimental.allowed_stabilities, "routing.experimental.allowed_stabilities"),
         _p_skill(lane, skill.experimental, "experimental_p_skill", f"{skill_key}.experimental", provided),
     ]
 
@@ -230,7 +231,7 @@ def _stability(level: Level, allowed: tuple[str, ...], key: str) -> Check:
         "one of " + (", ".join(allowed) or "none"),
         passes=value.is_in(allowed),
         failure=pl.concat_str(pl.lit("stability "), value, pl.lit(" is not allowed")),
-        key=f"routing.{key}",
+        key=key,
     )
 
 
