@@ -16,10 +16,11 @@ from trainroute.errors import ConfigError
 from trainroute.records.candidates_io import validate_candidates
 from trainroute.records.routing import RoutingPlan
 from trainroute.route import build_routing_plan
-from trainroute.route.decide import routes_of
+from trainroute.route.decide import routed, routes_of
+from trainroute.route.flip import flips_of
 from trainroute.route.recorded import facts_of_plan
 from trainroute.route.rerouting import Rerouting
-from trainroute.route.trials import Trial
+from trainroute.route.trials import Trial, trials_of
 
 LANE = {"experimental": {"max_fraction_symbols_per_target": 0.4}}
 MARGINS = {"hysteresis": {"score_margin": 0.01, "probability_margin": 0.05}}
@@ -117,3 +118,37 @@ def _routes_with(table: pl.DataFrame, config: Config, previous: RoutingPlan, tri
         return dict.fromkeys(SYMBOLS)
     routes = routes_of(validate_candidates(table, "planted"), changed, previous)
     return dict(routes.select("symbol", "route").rows())
+
+
+def _crowded(rng: random.Random) -> pl.DataFrame:
+    """A weak pool and symbols that a gate moves into its lane, or within it: their own scores are another order."""
+    number = pl.int_range(len(SYMBOLS) + 1, eager=True)
+    drawn = {
+        "score_shrunk": (0.5, 0.56),
+        "cs_score_shrunk": (0.5, 0.53),
+        "n_eff": (20, 400),
+        "sample_size": (300, 6000),
+    }
+    columns = {name: [float(rng.uniform(*ends)) for _ in number] for name, ends in drawn.items()}
+    table = _table(rng).with_columns(pl.Series(name, values) for name, values in columns.items())
+    good = {name: value for name, value in GOOD.items() if name not in columns and name != "attempted_model_families"}
+    pool = pl.col("symbol").is_null()
+    weak = {"score_shrunk": 0.515, "n_eff": 300.0, "sample_size": 9000.0}
+    return table.with_columns(**{name: pl.lit(value) for name, value in good.items()}).with_columns(
+        pl.when(pool).then(value).otherwise(name).alias(name) for name, value in weak.items()
+    )
+
+
+@pytest.mark.parametrize("seed", [8, 12, 18, 20, 65, 69])
+def test_no_setting_nearer_moves_others_so_that_a_pair_of_the_lane_flips(seed: int) -> None:
+    plan = _decided(_crowded(random.Random(seed)).cast({"sample_size": pl.Int64}), CONFIGS[0])
+    facts, config = facts_of_plan(plan, ["y"]), CONFIGS[0].routing
+    _, pairs = routed(facts, config)
+    for symbol, route in pairs.filter(route="ROUTE_EXPERIMENTAL_ONLY").select("symbol", "route").head(3).rows():
+        crowds = trials_of(facts, config, pairs, symbol).crowd.values()
+        tried = [crowd.trial(value) for crowd in crowds for value in crowd.values if value != crowd.before]
+        found = zip(tried, Rerouting(facts, config, symbol).routes(tried), strict=True)
+        flips = {flip.name: abs(flip.change) for flip in flips_of(facts, config, symbol) if flip.change is not None}
+        for trial, other in found:
+            if other not in {None, route}:
+                assert flips[trial.name] <= abs(trial.change or 0) + 1e-9, (symbol, trial)

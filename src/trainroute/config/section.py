@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Score = Annotated[float, Field(ge=0.0, le=1.0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=0)]
-PositiveInt = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+PositiveInt = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 """What every library takes."""
 

@@ -160,7 +160,7 @@ def _decoded(
         routing = RoutingConfig.model_validate(policy.routing)
         planning = PlanningConfig.model_validate(policy.planning)
         pooled, pairs = decoded()
-    except (msgspec.DecodeError, msgspec.ValidationError, ValidationError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, ValidationError, UnicodeDecodeError, OverflowError) as error:
         raise BrokenPlanError(f"{path}: does not fit the schema ({one_line(error)}); write it again") from None
     return RoutingPlan(metadata=metadata, routing=routing, planning=planning, pooled=pooled, pairs=pairs)
 

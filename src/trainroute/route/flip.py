@@ -26,6 +26,8 @@ from trainroute.route.rerouting import Rerouting
 from trainroute.route.trials import Crowd, Side, Trial, Trials, Value, trials_of
 
 Found = TypeVar("Found")
+_BATCHES = 2
+"""So many are spent on where to look closer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +119,7 @@ def _size(flip: Flip) -> tuple[float, float, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Stretch:
-    """Values of one key, the nearest first; once one of them flips, those after it go on flipping."""
+    """Values of one key, the nearest first; once one of them flips, those after it are taken to go on flipping."""
 
     crowd: Crowd
     values: Sequence[float]
@@ -170,6 +172,8 @@ def _crowd_flips(trials: Trials, known: Sequence[Flip], search: _Search) -> list
 
     Between two values at which a rule of the pair itself answers otherwise only the others move, and the farther the
     threshold moves the more of them do; so each stretch is cut down to its first flip, up to the flip that is known.
+    A gate can move some into the lane and others out of it, so that a flip ends again before its stretch does: as many
+    values of a stretch as two batches hold are looked at first, all of them where symbols are some tens.
     """
 
     def stretches(crowd: Crowd, sign: int) -> list[_Stretch]:
@@ -179,7 +183,9 @@ def _crowd_flips(trials: Trials, known: Sequence[Flip], search: _Search) -> list
         return [_Stretch(crowd=crowd, values=values) for values in _between(stops, ahead, crowd)]
 
     ways = [stretches(crowd, sign) for crowd in trials.crowd.values() for sign in (-1, 1)]
-    return search.first_flips(_found(search.first_flipping(ways)))
+    count = max(1, _BATCHES * search.rerouting.at_once // max(1, sum(map(len, ways))))
+    parts = [[part for stretch in way for part in stretch.parts(count)] for way in ways]
+    return search.first_flips(_found(search.first_flipping(parts)))
 
 
 def _found(some: Iterable[Found | None]) -> list[Found]:

@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 import polars as pl
 
+from trainroute.records.candidates import COLUMNS
 from trainroute.records.routing import RoutingPlan
 from trainroute.route.facts import Facts, with_target
 
@@ -21,4 +22,4 @@ def facts_of_plan(plan: RoutingPlan, targets: Collection[str] | None = None) -> 
         wanted = pl.col("target").is_in(list(targets))
         pooled, pairs = pooled.filter(wanted), pairs.filter(wanted)
     pairs = with_target(pairs.unnest("scores", "evidence"), pooled).sort("target", "symbol")
-    return Facts(pooled=pooled, pairs=pairs, provided=frozenset(plan.metadata.columns_provided))
+    return Facts(pooled=pooled, pairs=pairs, provided=frozenset(COLUMNS.keys() & plan.metadata.columns_provided))

@@ -50,6 +50,7 @@ def test_empty_file_means_all_defaults() -> None:
         ("routing: {symbol: {min_score: 0.6, strong_score: 0.5}}", "routing.symbol"),
         ("routing: {both_strong_behavior: PREFER_BEST}", "routing.both_strong_behavior"),
         ("routing: {stability_allowlist: {symbol: [SOLID]}}", "routing.stability_allowlist.symbol"),
+        ("routing: {min_minority_events: 10000000000000000000}", "min_minority_events"),
         ("routing: {evidence: {cs_better_below: 0.8}}", "cs_better_below 0.8"),
         ("routing: {min_sample_size: {cross_sectional: many, symbol: 1}}", "routing.min_sample_size.cross_sectional"),
         ("routing: {symbol: {min_score: 0.6}}", "routing.symbol.strong_score: missing"),

@@ -211,6 +211,15 @@ def test_a_number_beyond_64_bits_is_refused(plan: RoutingPlan, tmp_path: Path) -
         read_routing_plan(path)
 
 
+def test_a_number_that_fits_no_column_is_refused_where_edits_are_allowed(plan: RoutingPlan, tmp_path: Path) -> None:
+    path = write_routing_plan(plan, tmp_path)
+    document = json.loads(path.read_text())
+    document["targets"]["y"]["symbols"]["AAPL"]["evidence"]["n_blocks"] = 10**400
+    path.write_text(json.dumps(document))
+    with pytest.raises(BrokenPlanError, match="does not fit the schema"):
+        read_routing_plan(path, allow_edited=True)
+
+
 @pytest.mark.parametrize("after", ["metadata", "config", "targets"])
 def test_a_member_added_by_hand_hides_nothing(plan: RoutingPlan, tmp_path: Path, after: str) -> None:
     path = write_routing_plan(plan, tmp_path / "p")

@@ -1,9 +1,11 @@
 """The explanation agrees with the decision, because both are the same rules."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from trainroute.errors import UnknownNameError
@@ -63,6 +65,13 @@ def test_a_plan_from_disk_explains_itself_without_its_config(rows: Rows, decide:
     write_routing_plan(plan, tmp_path / "routing_plan")
     loaded = load_routing_plan(tmp_path / "routing_plan", targets=["y"])
     assert explain(loaded, "y", "A") == explain(plan, "y", "A")
+
+
+def test_a_config_key_among_the_columns_of_an_edited_plan_is_no_column(rows: Rows, decide: Decide) -> None:
+    plan = decide(rows(A={}))
+    columns = (*plan.metadata.columns_provided, "routing.symbol.min_score")
+    edited = replace(plan, metadata=msgspec.structs.replace(plan.metadata, columns_provided=columns))
+    assert explain(edited, "y", "A") == explain(plan, "y", "A")
 
 
 def test_lines_show_route_reasons_and_rules(rows: Rows, decide: Decide) -> None:
