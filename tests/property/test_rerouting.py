@@ -98,7 +98,7 @@ def _trials(rng: random.Random, config: Config) -> list[Trial]:
     return trials
 
 
-@pytest.mark.parametrize("number", range(len(CONFIGS)))
+@pytest.mark.parametrize("number", [0, *(pytest.param(n, marks=pytest.mark.long) for n in range(1, len(CONFIGS)))])
 @settings(max_examples=2, deadline=None)
 @given(st.integers(0, 10**6))
 def test_a_tried_setting_gives_what_a_plan_with_it_gives(number: int, seed: int) -> None:
