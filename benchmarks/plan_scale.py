@@ -263,19 +263,8 @@ def _commands(folder: Path, frame: pl.DataFrame) -> list[str]:
 
 def _queued(symbol: str, output: list[str]) -> str:
     """Return a target for which a symbol waits for the lane, any where it never does; asked in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "trainroute",
-        "explain",
-        "--symbol",
-        symbol,
-        "--format",
-        "json",
-        "--limit",
-        "10000",
-    ]
-    out = subprocess.run([*command, *output], check=True, capture_output=True, text=True).stdout
+    command = [sys.executable, "-m", "trainroute", "explain", *output, "--symbol", symbol, "--limit", "10000"]
+    out = subprocess.run([*command, "--format", "json"], check=True, capture_output=True, text=True).stdout
     pairs = json.loads(out)["pairs"]
     waiting = (pair for pair in pairs if "EXPERIMENTAL" in (pair["cs_state"], pair["local_state"]))
     asking = (pair for pair in waiting if pair["route"] in ("ROUTE_EXPERIMENTAL_ONLY", "ROUTE_BLOCKED"))

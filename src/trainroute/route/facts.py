@@ -25,7 +25,8 @@ class Facts:
     pairs : polars.DataFrame
         One row per (target, symbol), sorted, with what the target's row says of leakage.
     provided : frozenset of str
-        The columns that are known.
+        The columns that are known. A config key among them is a setting of which each row has a value of its own, see
+        `trainroute.route.checks.setting`.
     """
 
     pooled: pl.DataFrame
