@@ -17,6 +17,7 @@ from trainroute.records.candidates_io import validate_candidates
 from trainroute.records.routing import RoutingPlan
 from trainroute.route import build_routing_plan
 from trainroute.route.decide import routed, routes_of
+from trainroute.route.experimental import in_queue
 from trainroute.route.flip import flips_of
 from trainroute.route.recorded import facts_of_plan
 from trainroute.route.rerouting import Rerouting
@@ -105,9 +106,10 @@ def test_a_tried_setting_gives_what_a_plan_with_it_gives(number: int, seed: int)
     rng, config = random.Random(seed), CONFIGS[number]
     table, previous = _table(rng), _decided(_table(rng), CONFIGS[0])
     facts, trials = facts_of_plan(_decided(table, config, previous), ["y"]), _trials(rng, config)
-    found = {symbol: Rerouting(facts, config.routing, symbol).routes(trials) for symbol in SYMBOLS}
-    for place, trial in enumerate(trials):
-        routes = {symbol: found[symbol][place] for symbol in SYMBOLS}
+    _, pairs = routed(facts, config.routing)
+    found = {symbol: Rerouting(facts, config.routing, pairs, symbol).routes(trials) for symbol in SYMBOLS}
+    for trial in trials:
+        routes = {symbol: found[symbol].get(trial) for symbol in SYMBOLS}
         assert routes == _routes_with(table, config, previous, trial), trial
 
 
@@ -139,16 +141,23 @@ def _crowded(rng: random.Random) -> pl.DataFrame:
     )
 
 
-@pytest.mark.parametrize("seed", [8, 12, 18, 20, 65, 69])
-def test_no_setting_nearer_moves_others_so_that_a_pair_of_the_lane_flips(seed: int) -> None:
-    plan = _decided(_crowded(random.Random(seed)).cast({"sample_size": pl.Int64}), CONFIGS[0])
-    facts, config = facts_of_plan(plan, ["y"]), CONFIGS[0].routing
-    _, pairs = routed(facts, config)
-    for symbol, route in pairs.filter(route="ROUTE_EXPERIMENTAL_ONLY").select("symbol", "route").head(3).rows():
-        crowds = trials_of(facts, config, pairs, symbol).crowd.values()
-        tried = [crowd.trial(value) for crowd in crowds for value in crowd.values if value != crowd.before]
-        found = zip(tried, Rerouting(facts, config, symbol).routes(tried), strict=True)
-        flips = {flip.name: abs(flip.change) for flip in flips_of(facts, config, symbol) if flip.change is not None}
-        for trial, other in found:
-            if other not in {None, route}:
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(CONFIGS))
+def test_no_setting_nearer_moves_others_so_that_a_pair_of_the_queue_flips(seed: int, config: Config) -> None:
+    rng = random.Random(seed)
+    tables = [_crowded(rng).cast({"sample_size": pl.Int64}) for _ in range(2)]
+    facts = facts_of_plan(_decided(tables[1], config, _decided(tables[0], CONFIGS[0])), ["y"])
+    _, pairs = routed(facts, config.routing)
+    before = flat_settings(config.routing.model_dump(mode="json"), "routing")
+    for symbol, route in pairs.filter(in_queue()).sort("route").select("symbol", "route").head(4).rows():
+        rerouting = Rerouting(facts, config.routing, pairs, symbol)
+        others = trials_of(facts, config.routing, pairs, symbol).others.select("key", "value").unique().rows()
+        tried = [
+            Trial(side=None, name=key, before=before[key], after=type(before[key])(value))
+            for key, value in others
+            if value != before[key]
+        ]
+        flips = {flip.name: abs(flip.change) for flip in flips_of(facts, config.routing, symbol) if flip.change}
+        for trial, other in rerouting.routes(tried).items():
+            if other != route:
                 assert flips[trial.name] <= abs(trial.change or 0) + 1e-9, (symbol, trial)

@@ -3,10 +3,9 @@
 from trainroute.cli.answers import ANSWER, AnswerOptions, answer
 from trainroute.cli.options import OUTPUT, READ, VERBOSITY, Flag, OutputOptions, ReadOptions, Verbosity
 from trainroute.errors import UsageError
+from trainroute.parallel import ahead
 from trainroute.records.places import DEFAULT_OUTPUT, ROUTING_PLAN_DIR
-from trainroute.records.routing_io import read_routing_plan
-from trainroute.route import explain as explain_pair
-from trainroute.route import explanation_markdown, survey, survey_markdown
+from trainroute.records.routing_file import open_routing_plan
 
 
 def explain(
@@ -38,9 +37,15 @@ def explain(
     if target is None and symbol is None and not blocked:
         raise UsageError("explain what? Give --target, --symbol or both, or --blocked")
     directory = (output.output_dir or DEFAULT_OUTPUT) / ROUTING_PLAN_DIR
-    plan = read_routing_plan(directory, targets=None if target is None else [target], allow_edited=read.allow_edited)
-    if target is not None and not plan.targets:
-        plan = read_routing_plan(directory, allow_edited=read.allow_edited)  # to say which targets there are
+    with ahead(lambda: open_routing_plan(directory)) as opening:
+        from trainroute.records.routing_io import read_routing_plan
+        from trainroute.route import explain as explain_pair
+        from trainroute.route import explanation_markdown, survey, survey_markdown
+    opened = opening()
+    wanted = None if target is None else [target]
+    plan = read_routing_plan(directory, targets=wanted, allow_edited=read.allow_edited, opened=opened)
+    if target is not None and not plan.targets:  # to say which targets there are
+        plan = read_routing_plan(directory, allow_edited=read.allow_edited, opened=opened)
     if target is not None and symbol is not None and not blocked:
         pair = explain_pair(plan, target, symbol)
         answer(answers, lines=pair.lines(), document=pair.to_dict(), markdown=explanation_markdown(pair))

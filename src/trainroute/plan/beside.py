@@ -15,7 +15,8 @@ from trainroute.records.pins import unmatched_pins
 from trainroute.records.places import ROUTING_PLAN_DIR
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing import RoutingPlan
-from trainroute.records.routing_io import read_routing_plan, routing_plan_file
+from trainroute.records.routing_file import routing_plan_file
+from trainroute.records.routing_io import read_routing_plan
 
 
 def routing_plan_beside(plan_dir: Path, *, allow_edited: bool = False, explained: bool = True) -> RoutingPlan | None:

@@ -18,7 +18,8 @@ from trainroute.records.candidates_io import find_candidates, read_candidates
 from trainroute.records.places import ROUTING_PLAN_DIR
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing import PolicyConfig
-from trainroute.records.routing_io import JSON_NAME, read_routing_origin
+from trainroute.records.routing_file import JSON_NAME
+from trainroute.records.routing_io import read_routing_origin
 
 _KEYS_SHOWN = 5
 _VALUE_LENGTH = 60

@@ -12,8 +12,8 @@ reading never build a second copy as Python objects.
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -25,12 +25,14 @@ from trainroute.parallel import ahead
 
 HASH_KEY = "content_sha256"
 HASH_DIGITS = 64
+PLAN_ID_DIGITS = 32
 
 Decoded = TypeVar("Decoded")
 JsonText = bytes | memoryview
 """The JSON of a value: made, or as a view into the file that was read."""
 
-_HASHED_AT_ONCE = 1 << 16  # bytes; a copy of this size stays in the core's cache and in memory that is used again
+_CLEANED_AT_ONCE = 1 << 16  # bytes; a copy of this size stays in the core's cache and in memory that is used again
+_HASHED_AT_ONCE = 1 << 20  # bytes; the interpreter is let go of while they are hashed, and has to be waited for after
 
 
 def canonical_json(value: object) -> bytes:
@@ -53,14 +55,30 @@ def parts_id(parts: Mapping[str, Iterable[JsonText]], *, length: int = HASH_DIGI
     length : int
         How many hex digits.
     """
-    digest = hashlib.sha256(b"{")
-    for number, key in enumerate(sorted(parts)):
-        digest.update((b"," if number else b"") + canonical_json(key) + b":")
-        for chunk in parts[key]:
-            for start in range(0, len(chunk), _HASHED_AT_ONCE):
-                digest.update(bytes(chunk[start : start + _HASHED_AT_ONCE]).replace(b"\n", b""))
-    digest.update(b"}")
+    digest, waiting, end = hashlib.sha256(), memoryview(bytearray(_HASHED_AT_ONCE + _CLEANED_AT_ONCE)), 0
+    for piece in _pieces_of(parts):
+        start, end = end, end + len(piece)
+        waiting[start:end] = piece
+        if end >= _HASHED_AT_ONCE:
+            digest.update(waiting[:end])
+            end = 0
+    digest.update(waiting[:end])
     return digest.hexdigest()[:length]
+
+
+def _pieces_of(parts: Mapping[str, Iterable[JsonText]]) -> Iterator[bytes]:
+    """Yield the canonical JSON of the object in small pieces."""
+    yield b"{"
+    for number, key in enumerate(sorted(parts)):
+        yield from _pieces((b"," if number else b"") + canonical_json(key) + b":")
+        for chunk in parts[key]:
+            yield from _pieces(chunk)
+    yield b"}"
+
+
+def _pieces(text: JsonText) -> Iterator[bytes]:
+    for start in range(0, len(text), _CLEANED_AT_ONCE):
+        yield bytes(text[start : start + _CLEANED_AT_ONCE]).replace(b"\n", b"")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -145,12 +163,54 @@ def read_parts(path: Path, *, require_hash: bool = True) -> dict[str, JsonText]:
     return parts
 
 
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A JSON artifact that was read.
+
+    Attributes
+    ----------
+    data : bytes
+    parts : dict of str to JsonText, or None
+        Its members, where it still is laid out as `write_parts` does.
+    recorded : str or None
+        The hash that it carries, likewise.
+    content_id : str or None
+        The hash of its members, where that is known already.
+    """
+
+    data: bytes
+    parts: dict[str, JsonText] | None
+    recorded: str | None
+    content_id: str | None = None
+
+    def hashed(self) -> "Opened":
+        """Work out the hash of its members."""
+        if self.parts is None or self.content_id is not None:
+            return self
+        return replace(self, content_id=_id_of(self.parts))
+
+
+def open_parts(path: Path, written: Sequence[str]) -> Opened:
+    """Read a JSON artifact and cut it at its keys; what `decode_parts` begins with, and its errors.
+
+    Parameters
+    ----------
+    path : Path
+    written : sequence of str
+        The keys, in the order in which `write_parts` got them.
+    """
+    data = _bytes_of(path)
+    parts, recorded = _cut(data, written) or (None, None)
+    return Opened(data=data, parts=parts, recorded=recorded)
+
+
 def decode_parts(
     path: Path,
     decode: Callable[[Mapping[str, JsonText], str | None], Decoded],
     *,
     written: Sequence[str],
     allow_edited: bool = False,
+    opened: Opened | None = None,
 ) -> Decoded:
     """Read a JSON artifact and decode its members.
 
@@ -166,6 +226,8 @@ def decode_parts(
         The keys, in the order in which `write_parts` got them.
     allow_edited : bool
         Take the content too where it does not match its hash: a warning says so.
+    opened : Opened, optional
+        The file, where it was read already.
 
     Raises
     ------
@@ -176,18 +238,17 @@ def decode_parts(
     EditedPlanError
         If its content is another than that of the hash, unless ``allow_edited``.
     """
-    data = _bytes_of(path)
-    cut = None if allow_edited else _cut(data, written)
-    if cut is not None:
-        with ahead(partial(_id_of, cut[0])) as content:
+    opened = opened or open_parts(path, written)
+    if opened.parts is not None and not allow_edited:
+        with ahead(opened.hashed) as done:
             try:
-                found = decode(*cut)
+                found = decode(opened.parts, opened.recorded)
             except (TrainrouteError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 LOGGER.debug("%s: not as it was written (%s)", path, error)
             else:
-                if content() == cut[1]:
+                if done().content_id == opened.recorded:
                     return found
-    return decode(*_read_through(path, data, allow_edited=allow_edited))
+    return decode(*_read_through(path, opened.data, allow_edited=allow_edited))
 
 
 def _read_through(path: Path, data: bytes, *, allow_edited: bool) -> tuple[dict[str, JsonText], str | None]:

@@ -13,7 +13,6 @@ import msgspec
 from trainroute.records.vocabulary import RouteState, SignalState, TrainingType
 
 TRAINING_PLAN_SCHEMA_VERSION = 1
-PLAN_ID_DIGITS = 32
 NO_POOL = "a pool that no symbol may teach"
 
 _ENCODER = msgspec.json.Encoder(order="sorted")

@@ -8,10 +8,9 @@ import msgspec
 import polars as pl
 
 from trainroute.errors import BrokenPlanError, bounded
-from trainroute.records.artifacts import JsonText, canonical_json, lines_of, parts_id, refuse_edited
+from trainroute.records.artifacts import PLAN_ID_DIGITS, JsonText, canonical_json, lines_of, parts_id, refuse_edited
 from trainroute.records.names import job_ids
 from trainroute.records.plan import (
-    PLAN_ID_DIGITS,
     TRAINING_PLAN_SCHEMA_VERSION,
     FeatureSet,
     TrainingJob,

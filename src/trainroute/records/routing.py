@@ -14,9 +14,9 @@ import polars as pl
 from trainroute.config.planning import PlanningConfig
 from trainroute.config.routing import RoutingConfig
 from trainroute.errors import UnknownNameError
-from trainroute.records.artifacts import JsonText, canonical_json, parts_id
 from trainroute.records.frames import record_schema
-from trainroute.records.plan import PLAN_ID_DIGITS, Record
+from trainroute.records.plan import Record
+from trainroute.records.routing_file import decisions_id
 from trainroute.records.routing_text import decisions_text
 from trainroute.records.vocabulary import LeakageStatus, RouteState, SignalState, StabilityCategory, Task
 
@@ -257,11 +257,6 @@ class RoutingPlan:
     def targets_part(self) -> list[bytes]:
         """The canonical JSON of ``targets`` as chunks, one line per symbol."""
         return list(decisions_text(self.pooled, self.pairs))
-
-
-def decisions_id(config_hash: str, targets: Iterable[JsonText]) -> str:
-    """Return the ``plan_id`` of decisions: a hash of them and of the settings, of no time, commit or path."""
-    return parts_id({"config_hash": [canonical_json(config_hash)], "targets": targets}, length=PLAN_ID_DIGITS)
 
 
 def identified(plan: RoutingPlan) -> RoutingPlan:

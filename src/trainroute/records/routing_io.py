@@ -4,7 +4,7 @@
 whole.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from trainroute.records.artifacts import (
     require_recorded,
     write_parts,
 )
-from trainroute.records.directories import recover, replaced_directory
+from trainroute.records.directories import replaced_directory
 from trainroute.records.frames import record_schema, table_of
 from trainroute.records.routing import (
     ROUTING_PLAN_SCHEMA_VERSION,
@@ -34,15 +34,12 @@ from trainroute.records.routing import (
     RoutingMetadata,
     RoutingPlan,
     SymbolDecision,
-    decisions_id,
 )
+from trainroute.records.routing_file import JSON_NAME, MEMBERS, STEM, OpenedRoutingPlan, decisions_id, routing_plan_file
 from trainroute.records.routing_markdown import routing_markdown
 from trainroute.records.yaml_text import yaml_document
 
-STEM = "routing_plan"
-JSON_NAME = f"{STEM}.json"
 _OWNED = frozenset({JSON_NAME, f"{STEM}.yaml", f"{STEM}.md"})
-_MEMBERS = ("metadata", "config", "targets")
 
 _POOLED_COLUMNS = record_schema(CrossSectionalDecision)
 _EXPLAINING = ("margins", "reasons")
@@ -66,7 +63,7 @@ def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
     """
     config = {"planning": _dumped(plan.planning), "routing": _dumped(plan.routing)}
     written = ([canonical_json(plan.metadata)], [canonical_json(config)], plan.targets_part)
-    parts = dict(zip(_MEMBERS, written, strict=True))
+    parts = dict(zip(MEMBERS, written, strict=True))
     with replaced_directory(directory, owned=_OWNED) as fresh:
 
         def truth() -> None:
@@ -88,15 +85,6 @@ def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
     return directory / JSON_NAME
 
 
-def routing_plan_file(path: Path) -> Path:
-    """Return the JSON of a routing plan given by its directory or its JSON; a directory half replaced is put back."""
-    if path.suffix == ".json":
-        recover(path.parent)
-        return path
-    recover(path)
-    return path / JSON_NAME
-
-
 def read_routing_origin(path: Path, *, allow_edited: bool = False) -> tuple[RoutingMetadata, PolicyConfig]:
     """Read only where a routing plan comes from, and the settings in force; its content is checked against its hash.
 
@@ -113,11 +101,16 @@ def read_routing_origin(path: Path, *, allow_edited: bool = False) -> tuple[Rout
         require_recorded(recorded, path)
         return _origin(parts, path, allow_edited=allow_edited)
 
-    return decode_parts(path, decode, written=_MEMBERS, allow_edited=allow_edited)
+    return decode_parts(path, decode, written=MEMBERS, allow_edited=allow_edited)
 
 
 def read_routing_plan(
-    path: Path, *, targets: Collection[str] | None = None, allow_edited: bool = False, explained: bool = True
+    path: Path,
+    *,
+    targets: Collection[str] | None = None,
+    allow_edited: bool = False,
+    explained: bool = True,
+    opened: OpenedRoutingPlan | None = None,
 ) -> RoutingPlan:
     """Read a routing plan, given by its directory or its JSON.
 
@@ -131,6 +124,8 @@ def read_routing_plan(
     explained : bool
         With the reasons and margins of each pair, which are checked in any case; without them a large plan is read in
         half of the time.
+    opened : OpenedRoutingPlan, optional
+        The file, where it was read already.
 
     Raises
     ------
@@ -145,18 +140,28 @@ def read_routing_plan(
 
     def decode(parts: Mapping[str, JsonText], recorded: str | None) -> RoutingPlan:
         require_recorded(recorded, path)
-        return _decoded(parts, path, targets, allow_edited=allow_edited, explained=explained)
+        ahead_of = opened if opened is not None and parts is opened.file.parts else None
+        return _decoded(parts, path, targets, allow_edited=allow_edited, explained=explained, opened=ahead_of)
 
-    return decode_parts(path, decode, written=_MEMBERS, allow_edited=allow_edited)
+    file = None if opened is None else opened.file
+    return decode_parts(path, decode, written=MEMBERS, allow_edited=allow_edited, opened=file)
 
 
 def _decoded(
-    parts: Mapping[str, JsonText], path: Path, targets: Collection[str] | None, *, allow_edited: bool, explained: bool
+    parts: Mapping[str, JsonText],
+    path: Path,
+    targets: Collection[str] | None,
+    *,
+    allow_edited: bool,
+    explained: bool,
+    opened: OpenedRoutingPlan | None,
 ) -> RoutingPlan:
-    frames = partial(_frames, parts.get("targets", b""), targets, explained=explained)
+    entries = partial(_entries, parts.get("targets", b""), targets, opened)
+    frames = partial(_frames, entries, explained=explained)
     try:
         with ahead(frames) as decoded:
-            metadata, policy = _origin(parts, path, allow_edited=allow_edited)
+            plan_id = None if opened is None else opened.plan_id
+            metadata, policy = _origin(parts, path, allow_edited=allow_edited, plan_id=plan_id)
         routing = RoutingConfig.model_validate(policy.routing)
         planning = PlanningConfig.model_validate(policy.planning)
         pooled, pairs = decoded()
@@ -165,11 +170,16 @@ def _decoded(
     return RoutingPlan(metadata=metadata, routing=routing, planning=planning, pooled=pooled, pairs=pairs)
 
 
-def _origin(parts: Mapping[str, JsonText], path: Path, *, allow_edited: bool) -> tuple[RoutingMetadata, PolicyConfig]:
-    """Decode metadata and settings, with the ``config_hash`` and ``plan_id`` of what is there."""
+def _origin(
+    parts: Mapping[str, JsonText], path: Path, *, allow_edited: bool, plan_id: str | None = None
+) -> tuple[RoutingMetadata, PolicyConfig]:
+    """Decode metadata and settings, with the ``config_hash`` and ``plan_id`` of what is there.
+
+    ``plan_id``: that of the decisions with the ``config_hash`` of the metadata, where it is known already.
+    """
     metadata, policy = _metadata(path, parts), _policy(parts, path)
     targets, config_hash = [parts.get("targets", b"{}")], deciding_hash(policy.routing, policy.planning)
-    plan_id = decisions_id(metadata.config_hash, targets)
+    plan_id = plan_id or decisions_id(metadata.config_hash, targets)
     if metadata.plan_id != plan_id:
         refuse_edited(f"{path}: its decisions do not match its plan_id: edited", allowed=allow_edited)
     if metadata.config_hash != config_hash:
@@ -199,10 +209,25 @@ def _metadata(path: Path, parts: Mapping[str, JsonText]) -> RoutingMetadata:
         raise BrokenPlanError(f"{path}: metadata do not fit the schema ({one_line(error)}); write it again") from None
 
 
-def _frames(targets: JsonText, wanted: Collection[str] | None, *, explained: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Decode the decisions, sorted by name, strictly typed: some targets at a time, so that few are objects at once."""
+def _entries(
+    targets: JsonText, wanted: Collection[str] | None, opened: OpenedRoutingPlan | None
+) -> dict[str, JsonText | msgspec.Raw]:
+    """Return the JSON of each wanted target's entry, those of a few without looking at the others."""
+    if opened is not None and wanted is not None:
+        cut = {name: opened.entry(name) for name in wanted}
+        found: dict[str, JsonText | msgspec.Raw] = {name: entry for name, entry in cut.items() if entry is not None}
+        if len(found) == len(cut):
+            return found
     entries = msgspec.json.decode(targets, type=dict[str, msgspec.Raw])
-    names = sorted(name for name in entries if wanted is None or name in wanted)
+    return {name: entry for name, entry in entries.items() if wanted is None or name in wanted}
+
+
+def _frames(
+    entries_of: Callable[[], dict[str, JsonText | msgspec.Raw]], *, explained: bool
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Decode the decisions, sorted by name, strictly typed: some targets at a time, so that few are objects at once."""
+    entries = entries_of()
+    names = sorted(entries)
     decoder = msgspec.json.Decoder(_TargetEntry)
     columns = record_schema(SymbolDecision, without=() if explained else _EXPLAINING)
     own: list[CrossSectionalDecision] = []

@@ -50,22 +50,44 @@ def beyond_cap(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[s
         The columns that the candidates had.
     """
     fraction = setting(LANE_KEY, config.experimental.max_fraction_symbols_per_target, provided)
-    score = lane_score(score_column(config, provided), pooled_score_on_symbol(config, provided))
     return (
-        pairs.select(
-            "target",
-            "symbol",
-            symbols=pl.len().over("target"),
-            lane_score=score,
-            share=fraction,
-            asks=(pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY) & pl.col("forced").is_null(),
-        )
+        pairs.select("target", "symbol", *standing(config, provided), symbols=pl.len().over("target"), share=fraction)
         .filter("asks")
         .sort(["target", "lane_score", "symbol"], descending=[False, True, False], nulls_last=True)
         .with_columns(rank=pl.int_range(1, pl.len() + 1).over("target"), qualify=pl.len().over("target"))
-        .with_columns(keep=_places(pl.col("symbols"), pl.col("share")))
+        .with_columns(keep=places(pl.col("symbols"), pl.col("share")))
         .filter(pl.col("rank") > pl.col("keep"))
     )
+
+
+def standing(config: RoutingConfig, provided: frozenset[str]) -> tuple[pl.Expr, pl.Expr]:
+    """Return whether a decided pair ``asks`` for a place, and the ``lane_score`` that it is ranked by."""
+    asks = (pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY) & pl.col("forced").is_null()
+    score = lane_score(score_column(config, provided), pooled_score_on_symbol(config, provided))
+    return asks.alias("asks"), score.alias("lane_score")
+
+
+def queue(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) -> pl.DataFrame:
+    """Return ``symbol, asks, lane_score`` of decided pairs of one target, whether they keep a place or not."""
+    asks = in_queue() & pl.col("forced").is_null()
+    return pairs.select("symbol", asks.alias("asks"), standing(config, provided)[1])
+
+
+def stands_ahead(symbol: str) -> pl.Expr:
+    """Whether a pair that asks for a place stands ahead of ``symbol``, which is ranked by ``own_score``."""
+    score, own = pl.col("lane_score"), pl.col("own_score")
+    better = (score > own).fill_null(score.is_not_null() & own.is_null())
+    return better | (score.eq_missing(own) & (pl.col("symbol") < symbol))
+
+
+def in_queue() -> pl.Expr:
+    """Whether a pair, after the cap, keeps a place in the lane or waits for one."""
+    return lane_full() | (pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY)
+
+
+def lane_full() -> pl.Expr:
+    """Whether a pair, after the cap, waits for a place in the lane."""
+    return (pl.col("blocked_by") == Cause.LANE_FULL).fill_null(value=False)
 
 
 def lane_score(local_score: str, pooled_score: str) -> pl.Expr:
@@ -74,7 +96,8 @@ def lane_score(local_score: str, pooled_score: str) -> pl.Expr:
     return pl.when(pl.col("local_state") == SignalState.EXPERIMENTAL).then(local_score).otherwise(pooled)
 
 
-def _places(symbols: pl.Expr, share: pl.Expr) -> pl.Expr:
+def places(symbols: pl.Expr, share: pl.Expr) -> pl.Expr:
+    """Return how many of a target's symbols may keep the lane."""
     # 0.29 × 100 is 28.999999999999996 in floating point.
-    places = pl.max_horizontal(pl.lit(1), (symbols * share).round(9).floor().cast(pl.Int64))
-    return pl.when(share == 0).then(0).otherwise(places)
+    whole = pl.max_horizontal(pl.lit(1), (symbols * share).round(9).floor().cast(pl.Int64))
+    return pl.when(share == 0).then(0).otherwise(whole)

@@ -52,6 +52,11 @@ def facts_of(candidates: Candidates, config: RoutingConfig) -> Facts:
     )
 
 
+def without_target(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Take away what `with_target` adds."""
+    return pairs.drop("task_type", "target_leakage", "measured")
+
+
 def with_target(pairs: pl.DataFrame, pooled: pl.DataFrame) -> pl.DataFrame:
     """Add to each pair what the rules need of its target, task and leakage; the order stays."""
     of_target = pooled.select("target", "task_type", target_leakage="leakage_status")

@@ -1,16 +1,18 @@
 """A pair decided again, with another value of a metric or of a setting.
 
 Other symbols reach a pair in one way only: they stand in the same queue for the experimental lane. So a pair is decided
-alone first, and once more among all symbols of its target only where that leaves it in the queue; or among all at once,
-where they are few.
+alone first (`Rerouting.alone`); where that leaves it in the queue
+
+1. a metric of its own, and the size of the lane, change its place among others that stay where they are (`_ranked`);
+2. anything else moves others too: the pair is decided once more among all symbols of its target (`_among`).
 
 Many trials are decided at once, each in a copy of the facts of its own: with the value of a metric put in its place, or
 with that of a setting in a column named by its key (`trainroute.route.checks.setting`).
 """
 
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import polars as pl
 from pydantic import ValidationError
@@ -21,20 +23,20 @@ from trainroute.parallel import in_threads
 from trainroute.records.patterns import matching
 from trainroute.records.vocabulary import RouteState
 from trainroute.route.decide import before_cap
-from trainroute.route.experimental import beyond_cap
-from trainroute.route.facts import Facts, with_target
-from trainroute.route.trials import Crowd, Side, Trial, Value
+from trainroute.route.experimental import LANE_KEY, beyond_cap, places, queue, standing, stands_ahead
+from trainroute.route.facts import Facts, with_target, without_target
+from trainroute.route.trials import Side, Trial, Value
 
 ROWS_AT_ONCE = 25_000
 """Rows of copies that are decided at once, by each thread: some ten megabytes."""
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Trials that are decided under the same settings, by their numbers."""
+class Alone(NamedTuple):
+    """A pair decided as if nobody else asked for the lane, and whether it asks for a place there, by which score."""
 
-    config: RoutingConfig
-    trials: dict[int, Trial]
+    route: str
+    asks: bool
+    lane_score: float | None
 
 
 class Rerouting:
@@ -45,64 +47,111 @@ class Rerouting:
     facts : Facts
         Of one target, with all its symbols.
     config : RoutingConfig
+    pairs : polars.DataFrame
+        Its symbols, decided.
     symbol : str
     """
 
-    def __init__(self, facts: Facts, config: RoutingConfig, symbol: str) -> None:
-        self.facts, self.alone, self.config, self.symbol = facts, _alone(facts, symbol), config, symbol
+    def __init__(self, facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: str) -> None:
+        self.facts, self.config, self.symbol = facts, config, symbol
+        self.by_itself = replace(facts, pairs=facts.pairs.filter(pl.col("symbol") == symbol))
+        self.queue = queue(pairs, config, facts.provided)
 
-    @property
-    def at_once(self) -> int:
-        """How many copies of the target, with all its symbols, are decided at once."""
-        return max(1, ROWS_AT_ONCE // max(1, self.facts.pairs.height))
-
-    def possible(self, crowd: Crowd, values: Sequence[float]) -> Sequence[float]:
-        """Return the values, the nearest first, that can be set alone; beyond one that cannot none can."""
-        return values[: bisect_left(values, True, key=lambda value: self._with(crowd.trial(value)) is None)]  # noqa: FBT003 - what is looked for
-
-    def routes(self, trials: Sequence[Trial], *, in_queue: bool = False) -> list[str | None]:
-        """Return the route that each trial gives; None where nobody can set it alone.
-
-        ``in_queue``: they are known to leave the pair in the queue, so that it need not be decided alone.
-        """
-        groups = self._groups(trials)
-        found = in_threads(lambda group: self._routes(group, in_queue=in_queue), groups)
-        by_number = {number: route for routes in found for number, route in routes.items()}
-        return [by_number.get(number) for number in range(len(trials))]
-
-    def _groups(self, trials: Sequence[Trial]) -> list[_Group]:
-        """Put together what differs in numbers alone; a switch changes the rules themselves."""
-        values, groups = {}, []
-        for number, trial in enumerate(trials):
-            other = self.config if trial.side is not None else self._with(trial)
-            if other is not None and trial.is_switch:
-                groups.append(_Group(other, {number: trial}))
-            elif other is not None:
-                values[number] = trial
-        return [_Group(self.config, values), *groups] if values else groups
-
-    def _routes(self, group: _Group, *, in_queue: bool) -> dict[int, str]:
-        numbers, found = list(group.trials), {}
-        if not in_queue and len(numbers) * self.facts.pairs.height > ROWS_AT_ONCE:
-            found = self._decided(self.alone, group, numbers)
-            numbers = [number for number in numbers if found[number] == RouteState.ROUTE_EXPERIMENTAL_ONLY]
-        chunks = [numbers[start : start + self.at_once] for start in range(0, len(numbers), self.at_once)]
-        for decided in in_threads(lambda chunk: self._decided(self.facts, group, chunk), chunks):
-            found |= decided
+    def alone(self, trials: Iterable[Trial]) -> dict[Trial, Alone]:
+        """Decide the pair by itself; what nobody can set alone is left out."""
+        found: dict[Trial, Alone] = {}
+        for config, group in self._groups(trials):
+            decided, known = self._decided(self.by_itself, config, group)
+            rows = decided.select("route", *standing(config, known)).rows()
+            found |= {trial: Alone(*row) for trial, row in zip(group, rows, strict=True)}
         return found
 
-    def _decided(self, facts: Facts, group: _Group, numbers: Sequence[int]) -> dict[int, str]:
-        """Decide one copy of the facts for each of these trials, all at once; ``target`` is the number of the copy."""
-        trials = {number: group.trials[number] for number in numbers}
-        config = _of_any_target(group.config, facts.pooled["target"].item())
-        known = facts.provided | {trial.name for trial in trials.values() if trial.side is None}
-        pooled = _copies(facts.pooled, trials, "pooled", pl.lit(value=True))
-        local = facts.pairs.drop("task_type", "target_leakage", "measured")
-        pairs = with_target(_copies(local, trials, "local", pl.col("symbol") == self.symbol), pooled)
-        _, decided = before_cap(Facts(pooled=pooled, pairs=pairs, provided=known), config)
-        full = beyond_cap(decided, config, known).filter(pl.col("symbol") == self.symbol)["target"]
-        routes = decided.filter(pl.col("symbol") == self.symbol).select(pl.col("target").cast(pl.Int64), "route").rows()
-        return dict(routes) | dict.fromkeys(full.cast(pl.Int64), RouteState.ROUTE_BLOCKED.value)
+    def routes(
+        self,
+        trials: Sequence[Trial],
+        *,
+        alone: Mapping[Trial, Alone] | None = None,
+        moves: Sequence[Trial] = (),
+    ) -> dict[Trial, str]:
+        """Return the route that each trial gives; what nobody can set alone is left out.
+
+        Parameters
+        ----------
+        trials : sequence of Trial
+        alone : mapping of Trial to Alone, optional
+            The pair by itself, where that is known already.
+        moves : sequence of Trial
+            More trials: settings that leave the pair in the queue and move others.
+        """
+        numbers = [trial for trial in trials if not trial.is_switch]
+        by_itself = self.alone(numbers) if alone is None else alone
+        found = {trial: by_itself[trial].route for trial in numbers if trial in by_itself}
+        asking = {trial: by_itself[trial] for trial in found if by_itself[trial].asks}
+        own = {trial: pair for trial, pair in asking.items() if trial.side == "local" or trial.name == LANE_KEY}
+        others = [*(trial for trial in trials if trial.is_switch or (trial in asking and trial not in own)), *moves]
+        at_once = max(1, ROWS_AT_ONCE // max(1, self.facts.pairs.height))
+        batches = [
+            (config, group[start : start + at_once])
+            for config, group in self._groups(others)
+            for start in range(0, len(group), at_once)
+        ]
+        for routes in (self._ranked(own), *in_threads(lambda batch: self._among(*batch), batches)):
+            found |= routes
+        return found
+
+    def _groups(self, trials: Iterable[Trial]) -> list[tuple[RoutingConfig, list[Trial]]]:
+        """Put together what differs in numbers alone; a switch changes the rules themselves."""
+        numbers, groups = [], []
+        for trial in trials:
+            other = self.config if trial.side is not None else self._with(trial)
+            if other is not None and trial.is_switch:
+                groups.append((other, [trial]))
+            elif other is not None:
+                numbers.append(trial)
+        return [(self.config, numbers), *groups] if numbers else groups
+
+    def _among(self, config: RoutingConfig, trials: Sequence[Trial]) -> dict[Trial, str]:
+        """Decide the pair among all symbols of its target."""
+        decided, known = self._decided(self.facts, config, trials)
+        own = pl.col("symbol") == self.symbol
+        routes = dict(zip(trials, decided.filter(own)["route"], strict=True))
+        full = beyond_cap(decided, config, known).filter(own)["target"].cast(pl.Int64)
+        return routes | {trials[number]: RouteState.ROUTE_BLOCKED.value for number in full}
+
+    def _ranked(self, asking: Mapping[Trial, Alone]) -> dict[Trial, str]:
+        """Rank the pair among others that stay where they are."""
+        share = self.config.experimental.max_fraction_symbols_per_target
+        own = pl.DataFrame(
+            {
+                "number": range(len(asking)),
+                "own_score": [alone.lane_score for alone in asking.values()],
+                "share": [trial.after if trial.name == LANE_KEY else share for trial in asking],
+            },
+            schema={"number": pl.Int64(), "own_score": pl.Float64(), "share": pl.Float64()},
+        )
+        others = self.queue.filter("asks", pl.col("symbol") != self.symbol)
+        ahead = own.join(others, how="cross").filter(stands_ahead(self.symbol)).group_by("number").len("ahead")
+        keep = places(pl.lit(self.facts.pairs.height), pl.col("share"))
+        placed = own.join(ahead, on="number", how="left", maintain_order="left").select(
+            pl.when(pl.col("ahead").fill_null(0) < keep)
+            .then(pl.lit(RouteState.ROUTE_EXPERIMENTAL_ONLY.value))
+            .otherwise(pl.lit(RouteState.ROUTE_BLOCKED.value))
+        )
+        return dict(zip(asking, placed.to_series(), strict=True))
+
+    def _decided(
+        self, facts: Facts, config: RoutingConfig, trials: Sequence[Trial]
+    ) -> tuple[pl.DataFrame, frozenset[str]]:
+        """Decide one copy of the facts for each trial, all at once, and say what is known of them.
+
+        ``target`` is the number of the copy.
+        """
+        numbered = dict(enumerate(trials))
+        known = facts.provided | {trial.name for trial in trials if trial.side is None}
+        pooled = _copies(facts.pooled, numbered, "pooled", pl.lit(value=True))
+        pairs = _copies(without_target(facts.pairs), numbered, "local", pl.col("symbol") == self.symbol)
+        copied = Facts(pooled=pooled, pairs=with_target(pairs, pooled), provided=known)
+        return before_cap(copied, of_any_target(config, facts.pooled["target"].item()))[1], known
 
     def _with(self, trial: Trial) -> RoutingConfig | None:
         document = self.config.model_dump(mode="json")
@@ -113,12 +162,7 @@ class Rerouting:
             return None
 
 
-def _alone(facts: Facts, symbol: str) -> Facts:
-    """Return the facts of a pair without the others of its target."""
-    return replace(facts, pairs=facts.pairs.filter(pl.col("symbol") == symbol))
-
-
-def _of_any_target(config: RoutingConfig, target: str) -> RoutingConfig:
+def of_any_target(config: RoutingConfig, target: str) -> RoutingConfig:
     """Return settings whose pins on one target hold for its copies, which go by other names."""
     meant = [pin.model_copy(update={"target": "*"}) for pin in config.pins if target in matching(pin.target, [target])]
     return config.model_copy(update={"pins": type(config.pins)(meant)})

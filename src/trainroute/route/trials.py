@@ -2,10 +2,9 @@
 
 A route can change only where a numeric rule answers otherwise, or at the edge of the experimental lane; so the values
 just across are all that need be tried. Words and switches have no distance and are tried as they are. A threshold holds
-for every symbol, so it can also fill or empty the lane that a pair queues for: `Trials.crowd`.
+for every symbol, so it can also fill or empty the lane that a pair queues for: `Trials.others`.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
@@ -17,10 +16,10 @@ from trainroute.config.keys import flat_settings
 from trainroute.config.routing import RoutingConfig
 from trainroute.records.candidates import DECIMALS
 from trainroute.records.routing import pooled_score_on_symbol, score_column
-from trainroute.records.vocabulary import LeakageStatus, Mode, RouteState, StabilityCategory, Task, TaskGroup
+from trainroute.records.vocabulary import LeakageStatus, Mode, StabilityCategory, Task, TaskGroup
 from trainroute.route.between import choice_checks, serving_checks
 from trainroute.route.checks import Cause, Check
-from trainroute.route.experimental import LANE_KEY, lane_score
+from trainroute.route.experimental import LANE_KEY, in_queue, lane_full, lane_score
 from trainroute.route.facts import Facts
 from trainroute.route.rules import checks_of
 from trainroute.route.table import OK
@@ -63,40 +62,6 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crowd:
-    """The values of one key at which a rule answers otherwise for another symbol: as many as there are symbols.
-
-    Attributes
-    ----------
-    key : str
-    before : float
-        What is set.
-    values : sequence of float
-        Ascending, each once.
-    """
-
-    key: str
-    before: float
-    values: Sequence[float]
-
-    def trial(self, value: float) -> Trial:
-        """Return the trial of a value."""
-        return Trial(side=None, name=self.key, before=self.before, after=value)
-
-    def distance(self, value: float) -> float:
-        """Return how far a value is from what is set."""
-        return abs(round(value - self.before, DECIMALS))
-
-    def ahead(self, sign: int, end: float) -> Sequence[float]:
-        """Return the values in one direction, nearer than ``end``; the nearest first."""
-        if sign > 0:
-            found = self.values[bisect_right(self.values, self.before) :]
-        else:
-            found = self.values[: bisect_left(self.values, self.before)][::-1]
-        return found[: bisect_left(found, end, key=self.distance)]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Trials:
     """What to try for one pair.
 
@@ -104,14 +69,24 @@ class Trials:
     ----------
     metrics, thresholds : list of Trial
         At which a rule of this pair, or of its pool, answers otherwise.
-    crowd : dict of str to Crowd
-        By config key, at which a rule answers otherwise for another symbol; empty where the pair does not queue for
-        the lane, for then others cannot change its route.
+    others : polars.DataFrame
+        ``key, symbol, value``: at which value of a config key a rule answers otherwise for another symbol. Without rows
+        where the pair does not queue for the lane, for then others cannot change its route.
     """
 
     metrics: list[Trial]
     thresholds: list[Trial]
-    crowd: dict[str, Crowd]
+    others: pl.DataFrame
+
+    @property
+    def all(self) -> list[Trial]:
+        """Metrics and thresholds."""
+        return [*self.metrics, *self.thresholds]
+
+    @property
+    def numbers(self) -> list[Trial]:
+        """All but switches."""
+        return [trial for trial in self.all if not trial.is_switch]
 
 
 def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: str) -> Trials:
@@ -131,14 +106,12 @@ def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: 
     compared = [*_compared("pooled", facts.pooled, facts, config), *_compared("local", of_pair, facts, config)]
     score = lane_score(score_column(config, facts.provided), pooled_score_on_symbol(config, facts.provided))
     settings, task = flat_settings(config.model_dump(mode="json"), "routing"), facts.pooled["task_type"].item()
-    crowd: dict[str, Crowd] = {}
-    if own.select(_in_queue()).item():
-        others = facts.pairs.filter(pl.col("symbol") != symbol)
-        crowd = _crowd(others, _numeric("local", facts, config), settings, task)
+    waits = own.select(in_queue()).item()
+    others = facts.pairs.filter(pl.col("symbol") != symbol) if waits else facts.pairs.clear()
     return Trials(
         metrics=[*_metric_trials(compared, _lane_edges(pairs, own, score)), *_word_trials(facts, symbol)],
         thresholds=list(_threshold_trials(compared, settings, task, _lane_shares(pairs, own, score), _switches(own))),
-        crowd=crowd,
+        others=_steps(others, _numeric("local", facts, config), settings, task),
     )
 
 
@@ -161,9 +134,9 @@ class _Compared:
         return self.threshold + step if strict else self.threshold
 
     def threshold_across(self, before: float) -> float:
-        """Return the nearest setting for which the rule answers otherwise; ``before`` is what is set.
+        """Return the nearest setting for which the rule answers otherwise; ``before`` is what is in force.
 
-        What is set and what holds differ by the margin of hysteresis.
+        That and the threshold differ by the margin of hysteresis.
         """
         strict = self.check.relation == ">"
         if isinstance(before, int):
@@ -198,19 +171,21 @@ def _numeric(side: Side, facts: Facts, config: RoutingConfig) -> list[Check]:
     return [check for check in checks if check.margin is not None and not check.skipped]
 
 
-def _crowd(
+def _steps(
     others: pl.DataFrame, checks: Sequence[Check], settings: Mapping[str, Any], task: str | None
-) -> dict[str, Crowd]:
+) -> pl.DataFrame:
     """Return what `_Compared.threshold_across` gives for every row, over whole columns."""
-    found: dict[str, list[pl.Series]] = {}
+    named: dict[str, str] = {}
+    across: list[pl.Expr] = []
     for check in checks:
-        for key in _keys(check.key, settings, task):
-            across = pl.when(check.value.is_not_null()).then(_thresholds_across(check, settings[key]))
-            found.setdefault(key, []).append(others.select(across.alias(key)).to_series().drop_nulls())
-    return {
-        key: Crowd(key=key, before=settings[key], values=pl.concat(columns).unique().sort().to_list())
-        for key, columns in found.items()
-    }
+        keys = _keys(check.key, settings, task)
+        for key in keys:
+            value = pl.when(check.value.is_not_null()).then(_thresholds_across(check, _in_force(keys, settings)))
+            across.append(value.cast(pl.Float64).alias(str(len(named))))
+            named[str(len(named))] = key
+    named_key = pl.col("variable").replace_strict(named, return_dtype=pl.String)
+    long = others.select("symbol", *across).unpivot(index="symbol").drop_nulls("value")
+    return long.select("symbol", "value", key=named_key).unique()
 
 
 def _thresholds_across(check: Check, before: float) -> pl.Expr:
@@ -223,11 +198,11 @@ def _thresholds_across(check: Check, before: float) -> pl.Expr:
 
 def _lane_edges(pairs: pl.DataFrame, own: pl.DataFrame, score: pl.Expr) -> list[float]:
     """Return the scores between which the experimental lane ends, if the pair stands in its queue."""
-    if not own.select(_in_queue()).item():
+    if not own.select(in_queue()).item():
         return []
-    kept = _in_queue() & ~_full()
+    kept = in_queue() & ~lane_full()
     edges = pairs.select(
-        pl.when(kept).then(score).min().alias("last"), pl.when(_full()).then(score).max().alias("first")
+        pl.when(kept).then(score).min().alias("last"), pl.when(lane_full()).then(score).max().alias("first")
     )
     return [edge for edge in edges.row(0) if edge is not None]
 
@@ -282,8 +257,9 @@ def _across(
 ) -> Iterator[tuple[str, Value]]:
     """Yield keys with the nearest value at which each rule answers otherwise."""
     for rule in compared:
-        for key in _keys(rule.check.key, settings, task):
-            across = rule.threshold_across(settings[key])
+        keys = _keys(rule.check.key, settings, task)
+        for key in keys:
+            across = rule.threshold_across(_in_force(keys, settings))
             yield key, across if isinstance(across, int) else round(across, DECIMALS)
 
 
@@ -296,21 +272,17 @@ def _at_keys(tried: Iterable[tuple[str, Value]], settings: Mapping[str, Any]) ->
 
 def _lane_shares(pairs: pl.DataFrame, own: pl.DataFrame, score: pl.Expr) -> list[float]:
     """Return the fractions of a target's symbols at which the lane just reaches the pair, or just does not, or ends."""
-    queue = pairs.filter(_in_queue()).sort([score, "symbol"], descending=[True, False], nulls_last=True)
+    queue = pairs.filter(in_queue()).sort([score, "symbol"], descending=[True, False], nulls_last=True)
     place = queue["symbol"].index_of(own["symbol"].item())
     if place is None:
         return []
     reaches = ceil((place + 1) / pairs.height / STEP) * STEP
-    return [reaches] if own.select(_full()).item() else [0.0, *([reaches - STEP] if place else [])]
+    return [reaches] if own.select(lane_full()).item() else [0.0, *([reaches - STEP] if place else [])]
 
 
-def _full() -> pl.Expr:
-    return (pl.col("blocked_by") == Cause.LANE_FULL).fill_null(value=False)
-
-
-def _in_queue() -> pl.Expr:
-    """Whether a pair stands in the queue for the experimental lane."""
-    return _full() | (pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY)
+def _in_force(keys: Sequence[str], settings: Mapping[str, float]) -> float:
+    """Return what is set: of two keys, which a target without a task has, the stricter one holds."""
+    return max(settings[key] for key in keys)
 
 
 def _keys(key: str | None, settings: Mapping[str, Any], task: str | None) -> list[str]:

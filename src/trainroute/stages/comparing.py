@@ -28,7 +28,8 @@ from trainroute.records.differences import (
 )
 from trainroute.records.plan import BudgetReport, TrainingPlan
 from trainroute.records.routing import RoutingPlan
-from trainroute.records.routing_io import read_routing_plan, routing_plan_file
+from trainroute.records.routing_file import routing_plan_file
+from trainroute.records.routing_io import read_routing_plan
 from trainroute.records.selectors import EVERYTHING, Selector
 from trainroute.route import compare_routes
 from trainroute.stages.job_causes import JobCauses

@@ -22,7 +22,8 @@ from trainroute.records.measured_data import write_measured_data
 from trainroute.records.pins import unmatched_pins
 from trainroute.records.plan import NO_POOL, FeatureSet, TrainingPlan
 from trainroute.records.routing import RoutingPlan
-from trainroute.records.routing_io import read_routing_plan, routing_plan_file, write_routing_plan
+from trainroute.records.routing_file import routing_plan_file
+from trainroute.records.routing_io import read_routing_plan, write_routing_plan
 from trainroute.route import build_routing_plan
 from trainroute.stages.common import METRICS, ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
 from trainroute.train import mean_seconds

@@ -27,7 +27,8 @@ from trainroute.records.artifacts import write_json_artifact
 from trainroute.records.patterns import selected
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.predictions import EVALUATION_SCHEMA_VERSION, PredictionEvaluation
-from trainroute.records.routing_io import read_routing_plan, routing_plan_file
+from trainroute.records.routing_file import routing_plan_file
+from trainroute.records.routing_io import read_routing_plan
 from trainroute.records.vocabulary import RouteState
 from trainroute.serving import Asked, Decision, Served, Service, Unseen, Weights, find_models, find_services, serve
 from trainroute.serving.models import JobModels, check_outputs, latest_start, read_features, start_of_plan

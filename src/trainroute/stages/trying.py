@@ -25,7 +25,8 @@ from trainroute.records.candidates_io import find_candidates, read_candidates
 from trainroute.records.differences import PlansDifference, Sweep, SweepStep
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.routing import RoutingPlan
-from trainroute.records.routing_io import read_routing_plan, routing_plan_file
+from trainroute.records.routing_file import routing_plan_file
+from trainroute.records.routing_io import read_routing_plan
 from trainroute.records.vocabulary import RouteState
 from trainroute.route import build_routing_plan, routes_of
 from trainroute.stages.common import METRICS, ROUTING_PLAN, ConfigLike, as_config

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from trainroute.errors import BrokenPlanError, EditedPlanError, PlanNotFoundErro
 from trainroute.records import yaml_text
 from trainroute.records.artifacts import canonical_json, read_json_artifact, write_json_artifact
 from trainroute.records.candidates_io import validate_candidates
-from trainroute.records.routing import RoutingPlan, decisions_id
+from trainroute.records.routing import RoutingPlan, identified
+from trainroute.records.routing_file import decisions_id, open_routing_plan
 from trainroute.records.routing_io import read_routing_origin, read_routing_plan, write_routing_plan
 from trainroute.route import build_routing_plan
 
@@ -53,6 +55,46 @@ def test_some_targets_only(plan: RoutingPlan, tmp_path: Path) -> None:
     assert back.targets == ("../z",)
     assert back.pairs.equals(plan.pairs.filter(pl.col("target") == "../z"))
     assert back.plan_id == plan.plan_id
+
+
+@pytest.mark.parametrize("symbols", [NAMES, []])
+def test_a_plan_that_was_opened_before_is_the_same(plan: RoutingPlan, tmp_path: Path, symbols: list[str]) -> None:
+    few = plan.pairs.filter((pl.col("target") == "y") | pl.col("symbol").is_in(symbols))
+    written = identified(replace(plan, pairs=few))
+    path = write_routing_plan(written, tmp_path / "routing_plan")
+    opened = open_routing_plan(path.parent)
+    assert opened.plan_id == written.plan_id
+    for targets in (["../z"], ["b\\c"], ["y"], ["y", "../z"], ["absent"], ["cross_sectional"], None):
+        for wanted in (True, False):
+            plain, ahead = (
+                read_routing_plan(path, targets=targets, explained=wanted, opened=known) for known in (None, opened)
+            )
+            assert ahead.pairs.equals(plain.pairs)
+            assert ahead.pooled.equals(plain.pooled)
+            assert (ahead.metadata, ahead.routing) == (plain.metadata, plain.routing)
+
+
+@pytest.mark.parametrize("layout", [("\n", ""), (',"', ',\n"'), ("}", "}\n"), ('{"cross', '{\n"cross')])
+def test_line_feeds_are_layout_for_a_plan_that_was_opened_before(
+    plan: RoutingPlan, tmp_path: Path, layout: tuple[str, str]
+) -> None:
+    path = write_routing_plan(plan, tmp_path)
+    path.write_text(path.read_text().replace(*layout))
+    for target in plan.targets:
+        back = read_routing_plan(path, targets=[target], opened=open_routing_plan(path))
+        assert back.pairs.equals(plan.pairs.filter(pl.col("target") == target))
+
+
+def test_an_edited_plan_that_was_opened_before_is_refused(plan: RoutingPlan, tmp_path: Path) -> None:
+    path = write_routing_plan(plan, tmp_path)
+    written = path.read_text()
+    path.write_text(written.replace("ROUTE_CROSS_SECTIONAL", "ROUTE_SYMBOL_SPECIFIC", 1))
+    with pytest.raises(EditedPlanError, match="edited or corrupted"):
+        read_routing_plan(path, targets=["y"], opened=open_routing_plan(path))
+    path.write_text(written)
+    _changed(path, lambda d: d["targets"]["b\\c"]["symbols"]["a/b"].update(route="ROUTE_EXPERIMENTAL_ONLY"))
+    with pytest.raises(EditedPlanError, match="its decisions do not match its plan_id"):
+        read_routing_plan(path, targets=["y"], opened=open_routing_plan(path))
 
 
 def test_without_explanations_all_else_is_the_same(plan: RoutingPlan, tmp_path: Path) -> None:
