@@ -37,12 +37,12 @@ def explain(
     if target is None and symbol is None and not blocked:
         raise UsageError("explain what? Give --target, --symbol or both, or --blocked")
     directory = (output.output_dir or DEFAULT_OUTPUT) / ROUTING_PLAN_DIR
-    with ahead(lambda: open_routing_plan(directory)) as opening:
+    wanted = None if target is None else [target]
+    with ahead(lambda: open_routing_plan(directory, wanted or ())) as opening:
         from trainroute.records.routing_io import read_routing_plan
         from trainroute.route import explain as explain_pair
         from trainroute.route import explanation_markdown, survey, survey_markdown
     opened = opening()
-    wanted = None if target is None else [target]
     plan = read_routing_plan(directory, targets=wanted, allow_edited=read.allow_edited, opened=opened)
     if target is not None and not plan.targets:  # to say which targets there are
         plan = read_routing_plan(directory, allow_edited=read.allow_edited, opened=opened)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter, Token
 
@@ -25,7 +25,6 @@ def _whole(_: object, tokens: Sequence[Token]) -> int:
 Whole = Annotated[int, Parameter(converter=_whole)]
 Names = Annotated[tuple[str, ...] | None, Parameter(consume_multiple=1, negative=())]
 Flag = Annotated[bool, Parameter(negative=())]
-ModelTypes = Literal["standard", "sequential", "cross-sectional", "both"]
 
 
 @Parameter(name="*")
@@ -48,45 +47,29 @@ class ProgramOptions(Verbosity):
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class DataOptions:
-    """Which data."""
+class ReadOptions:
+    """How far a plan on disk is trusted."""
 
-    data_dir: Path
-    """Directory of Parquet or CSV files, at any depth: symbol=AAPL/*.parquet, AAPL.parquet, or long files."""
-    symbols: Names = None
-    """Only these symbols; all in the data when not given."""
-    targets: Names = None
-    """Only these targets."""
+    allow_edited: Flag = False
+    """Use a plan too whose content is not what was written; a warning says so."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class SelectionOptions:
-    """What is measured and how much of it is kept."""
+class OutputOptions:
+    """Where results lie."""
 
-    features: Names = None
-    """Use these features, all that pass the leak checks."""
-    auto_targets: Flag = False
-    """Rank the targets and keep the best (the default without --targets)."""
-    auto_features: Flag = False
-    """Select features per target (the default without --features)."""
-    top_n_targets: Whole = 10
-    """How many ranked targets to keep."""
-    top_m_features: Whole = 100
-    """How many features to keep per target at most."""
-    force_refresh: Flag = False
-    """Measure again, whatever the cache holds."""
+    output_dir: Path | None = None
+    """Directory of METRICS/, globals/ and models/. [default: results]"""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class FamilyOptions:
-    """Which model families."""
+class PlanOptions(OutputOptions):
+    """Which training plan."""
 
-    families: Names = None
-    """Model families by name, whatever their case; beats --model-types."""
-    model_types: ModelTypes | None = None
-    """A group of families. [default: standard]"""
+    training_plan_dir: Path | None = None
+    """Directory of master_training_plan.json; else looked for under the output directory."""
 
 
 @Parameter(name="*")
@@ -117,130 +100,9 @@ class SelectorOptions(JobOptions):
     """Only jobs with one of these families, by names or globs."""
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class ReadOptions:
-    """How far a plan on disk is trusted."""
-
-    allow_edited: Flag = False
-    """Use a plan too whose content is not what was written; a warning says so."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class ExecutorOptions:
-    """Where jobs run."""
-
-    executor: Literal["local"] = "local"
-    """Worker processes on this machine."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class OutputOptions:
-    """Where results lie."""
-
-    output_dir: Path | None = None
-    """Directory of METRICS/, globals/ and models/. [default: results]"""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class PlanOptions(OutputOptions):
-    """Which training plan."""
-
-    training_plan_dir: Path | None = None
-    """Directory of master_training_plan.json; else looked for under the output directory."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class BudgetOptions:
-    """How much may be planned; the jobs of greatest value per cost are kept."""
-
-    max_jobs: Whole | None = None
-    """Plan at most so many jobs."""
-    max_cost: float | None = None
-    """Plan at most so many core seconds of estimated cost."""
-    cost_from_ledger: Flag = False
-    """Count what each job × family took before, where the ledger knows it, instead of the fixed formula."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class ResumeOptions:
-    """Whether earlier models are kept."""
-
-    resume: Flag = False
-    """Keep each model of an earlier run that is whole and would come out the same; train the rest."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class RouteOptions(ProgramOptions, BudgetOptions, OutputOptions, FamilyOptions):
-    """What `route` takes beside its table."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class RunOptions(
-    ProgramOptions,
-    ExecutorOptions,
-    ResumeOptions,
-    BudgetOptions,
-    OutputOptions,
-    FamilyOptions,
-    SelectionOptions,
-    DataOptions,
-):
-    """What `run` takes; the help page lists the last base first."""
-
-    skip_training: Flag = False
-    """Stop when the plan is written."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class TrainOptions(
-    ProgramOptions,
-    ExecutorOptions,
-    ResumeOptions,
-    ReadOptions,
-    PlanOptions,
-    JobOptions,
-    FamilyOptions,
-    DataOptions,
-):
-    """What `train` takes; the help page lists the last base first."""
-
-    no_training_plan: Flag = False
-    """Train one pooled model per target, whatever plan is there."""
-    allow_stale: Flag = False
-    """Train by a plan too that was made from other data, candidates or settings; warnings say what is ignored."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class SequentialRunOptions(RunOptions):
-    """The same for a TRAINING entry point."""
-
-    model_types: ModelTypes | None = "sequential"
-    """A group of families."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class SequentialTrainOptions(TrainOptions):
-    """The same for a TRAINING entry point."""
-
-    model_types: ModelTypes | None = "sequential"
-    """A group of families."""
-
-
 VERBOSITY = Verbosity()
 PROGRAM = ProgramOptions()
 OUTPUT = OutputOptions()
 PLAN = PlanOptions()
-ROUTE = RouteOptions()
 SELECTOR = SelectorOptions()
 READ = ReadOptions()

@@ -7,7 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from trainroute.cli.answers import ANSWER, AnswerOptions, answer
-from trainroute.cli.options import ROUTE, Flag, RouteOptions
+from trainroute.cli.options import Flag
+from trainroute.cli.run_options import ROUTE, RouteOptions
 from trainroute.errors import UsageError
 
 

@@ -5,7 +5,7 @@ The pipeline is imported when a command is carried out, so that its help page co
 
 from typing import TYPE_CHECKING
 
-from trainroute.cli.options import (
+from trainroute.cli.run_options import (
     RunOptions,
     SequentialRunOptions,
     SequentialTrainOptions,

@@ -13,7 +13,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -55,15 +55,28 @@ def parts_id(parts: Mapping[str, Iterable[JsonText]], *, length: int = HASH_DIGI
     length : int
         How many hex digits.
     """
-    digest, waiting, end = hashlib.sha256(), memoryview(bytearray(_HASHED_AT_ONCE + _CLEANED_AT_ONCE)), 0
-    for piece in _pieces_of(parts):
-        start, end = end, end + len(piece)
-        waiting[start:end] = piece
-        if end >= _HASHED_AT_ONCE:
-            digest.update(waiting[:end])
-            end = 0
-    digest.update(waiting[:end])
+    digest = hashlib.sha256()
+    for text in _gathered(_pieces_of(parts)):
+        digest.update(text)
     return digest.hexdigest()[:length]
+
+
+def ids_of_one_end(objects: Sequence[Mapping[str, JsonText]]) -> list[str]:
+    """Return the `parts_id` of objects whose last members, in the order of their keys, are one and the same.
+
+    That member is gone through once for all of them.
+    """
+    last = max(objects[0])
+    digests = []
+    for parts in objects:
+        before = {key: [text] for key, text in parts.items() if key != last}
+        digests.append(hashlib.sha256(b"".join(_pieces_of({**before, last: []}))[:-1]))
+    for text in _gathered(_pieces(objects[0][last])):
+        for digest in digests:
+            digest.update(text)
+    for digest in digests:
+        digest.update(b"}")
+    return [digest.hexdigest() for digest in digests]
 
 
 def _pieces_of(parts: Mapping[str, Iterable[JsonText]]) -> Iterator[bytes]:
@@ -79,6 +92,18 @@ def _pieces_of(parts: Mapping[str, Iterable[JsonText]]) -> Iterator[bytes]:
 def _pieces(text: JsonText) -> Iterator[bytes]:
     for start in range(0, len(text), _CLEANED_AT_ONCE):
         yield bytes(text[start : start + _CLEANED_AT_ONCE]).replace(b"\n", b"")
+
+
+def _gathered(pieces: Iterable[bytes]) -> Iterator[memoryview]:
+    """Yield small pieces put together, each time in the same memory."""
+    gathered, end = memoryview(bytearray(_HASHED_AT_ONCE + _CLEANED_AT_ONCE)), 0
+    for piece in pieces:
+        start, end = end, end + len(piece)
+        gathered[start:end] = piece
+        if end >= _HASHED_AT_ONCE:
+            yield gathered[:end]
+            end = 0
+    yield gathered[:end]
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -183,12 +208,6 @@ class Opened:
     recorded: str | None
     content_id: str | None = None
 
-    def hashed(self) -> "Opened":
-        """Work out the hash of its members."""
-        if self.parts is None or self.content_id is not None:
-            return self
-        return replace(self, content_id=_id_of(self.parts))
-
 
 def open_parts(path: Path, written: Sequence[str]) -> Opened:
     """Read a JSON artifact and cut it at its keys; what `decode_parts` begins with, and its errors.
@@ -240,13 +259,14 @@ def decode_parts(
     """
     opened = opened or open_parts(path, written)
     if opened.parts is not None and not allow_edited:
-        with ahead(opened.hashed) as done:
+        known, parts = opened.content_id, opened.parts
+        with ahead(lambda: known or _id_of(parts)) as content:
             try:
-                found = decode(opened.parts, opened.recorded)
+                found = decode(parts, opened.recorded)
             except (TrainrouteError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 LOGGER.debug("%s: not as it was written (%s)", path, error)
             else:
-                if done().content_id == opened.recorded:
+                if content() == opened.recorded:
                     return found
     return decode(*_read_through(path, opened.data, allow_edited=allow_edited))
 

@@ -3,13 +3,21 @@
 Nothing heavy is imported here, so that a plan can be read and hashed while what decodes it is still being imported.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from trainroute.records.artifacts import PLAN_ID_DIGITS, JsonText, Opened, canonical_json, open_parts, parts_id
+from trainroute.records.artifacts import (
+    PLAN_ID_DIGITS,
+    JsonText,
+    Opened,
+    canonical_json,
+    ids_of_one_end,
+    open_parts,
+    parts_id,
+)
 from trainroute.records.directories import recover
 
 STEM = "routing_plan"
@@ -27,28 +35,13 @@ class OpenedRoutingPlan:
     file : Opened
     plan_id : str or None
         That of its decisions, with the ``config_hash`` that its metadata have; None where it is not as it was written.
+    entries : dict of str to memoryview
+        The JSON of the entries that were asked for, by target, as far as they were found.
     """
 
     file: Opened
     plan_id: str | None
-
-    def entry(self, target: str) -> memoryview | None:
-        """Return the JSON of a target's entry, cut at its key and the next one; None where it is not found so.
-
-        A line begins with the key of each target, and nothing else on a line begins as its entry does.
-        """
-        if self.file.parts is None:
-            return None
-        data, size = self.file.data, len(self.file.parts["targets"])
-        start = data.find(b",\n" + canonical_json(MEMBERS[-1]) + b":{")
-        end = start + len(canonical_json(MEMBERS[-1])) + 3 + size
-        key = b"\n" + canonical_json(target) + b":"
-        found = data.find(key + _ENTRY, start, end)
-        if found < 0:
-            return None
-        following = data.find(b'":' + _ENTRY, found + len(key), end)
-        stop = end - len(b"\n}") if following < 0 else data.rfind(b',\n"', found, following)
-        return memoryview(data)[found + len(key) : stop]
+    entries: dict[str, memoryview]
 
 
 def routing_plan_file(path: Path) -> Path:
@@ -60,8 +53,8 @@ def routing_plan_file(path: Path) -> Path:
     return path / JSON_NAME
 
 
-def open_routing_plan(path: Path) -> OpenedRoutingPlan:
-    """Read and hash a routing plan, given by its directory or its JSON.
+def open_routing_plan(path: Path, targets: Collection[str] = ()) -> OpenedRoutingPlan:
+    """Read and hash a routing plan, given by its directory or its JSON, and cut out the entries of some targets.
 
     Raises
     ------
@@ -72,13 +65,40 @@ def open_routing_plan(path: Path) -> OpenedRoutingPlan:
     """
     file = open_parts(routing_plan_file(path), MEMBERS)
     if file.parts is None:
-        return OpenedRoutingPlan(file=file, plan_id=None)
+        return OpenedRoutingPlan(file=file, plan_id=None, entries={})
+    content_id, plan_id = _ids(file.parts)
+    found = {target: _entry(file.data, len(file.parts["targets"]), target) for target in targets}
+    entries = {target: entry for target, entry in found.items() if entry is not None}
+    return OpenedRoutingPlan(file=replace(file, content_id=content_id), plan_id=plan_id, entries=entries)
+
+
+def _ids(parts: Mapping[str, JsonText]) -> tuple[str, str | None]:
+    """Return the hash of the content and the ``plan_id``, which is None where the metadata are no metadata."""
     try:
-        config_hash = msgspec.json.decode(file.parts["metadata"], type=dict[str, object]).get("config_hash")
+        config_hash = msgspec.json.decode(parts["metadata"], type=dict[str, object]).get("config_hash")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         config_hash = None
-    plan_id = decisions_id(config_hash, [file.parts["targets"]]) if isinstance(config_hash, str) else None
-    return OpenedRoutingPlan(file=file.hashed(), plan_id=plan_id)
+    decisions = {"config_hash": canonical_json(config_hash), "targets": parts["targets"]}
+    content, plan = ids_of_one_end([parts, decisions])
+    return content, plan[:PLAN_ID_DIGITS] if isinstance(config_hash, str) else None
+
+
+def _entry(data: bytes, size: int, target: str) -> memoryview | None:
+    """Return the JSON of a target's entry, cut at its key and the next one; None where it is not found so.
+
+    A line begins with the key of each target, and nothing else on a line begins as its entry does. ``size`` is that of
+    the last member.
+    """
+    mark = b",\n" + canonical_json(MEMBERS[-1]) + b":"
+    start = data.find(mark) + len(mark)
+    end = start + size
+    key = b"\n" + canonical_json(target) + b":"
+    found = data.find(key + _ENTRY, start, end)
+    if found < 0:
+        return None
+    following = data.find(b'":' + _ENTRY, found + len(key), end)
+    stop = end - len(b"\n}") if following < 0 else data.rfind(b',\n"', found, following)
+    return memoryview(data)[found + len(key) : stop]
 
 
 def decisions_id(config_hash: str, targets: Iterable[JsonText]) -> str:

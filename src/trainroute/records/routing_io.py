@@ -213,11 +213,8 @@ def _entries(
     targets: JsonText, wanted: Collection[str] | None, opened: OpenedRoutingPlan | None
 ) -> dict[str, JsonText | msgspec.Raw]:
     """Return the JSON of each wanted target's entry, those of a few without looking at the others."""
-    if opened is not None and wanted is not None:
-        cut = {name: opened.entry(name) for name in wanted}
-        found: dict[str, JsonText | msgspec.Raw] = {name: entry for name, entry in cut.items() if entry is not None}
-        if len(found) == len(cut):
-            return found
+    if opened is not None and wanted is not None and opened.entries.keys() >= set(wanted):
+        return {name: opened.entries[name] for name in wanted}
     entries = msgspec.json.decode(targets, type=dict[str, msgspec.Raw])
     return {name: entry for name, entry in entries.items() if wanted is None or name in wanted}
 

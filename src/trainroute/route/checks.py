@@ -103,7 +103,7 @@ class Check:
         return (self.value.cast(pl.Float64) - self.threshold.cast(pl.Float64)).round(DECIMALS)
 
 
-def setting(key: str, value: float, provided: frozenset[str]) -> pl.Expr:
+def setting(key: str, value: float | bool, provided: frozenset[str]) -> pl.Expr:  # noqa: FBT001 - any setting
     """Return what is set at a config key; where the rows bring a column of that name, each row has its own."""
     return pl.col(key) if key in provided else pl.lit(value)
 

@@ -29,6 +29,7 @@ from trainroute.route.trials import Side, Trial, Value
 
 ROWS_AT_ONCE = 25_000
 """Rows of copies that are decided at once, by each thread: some ten megabytes."""
+_DTYPES: dict[type, pl.DataType] = {bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64(), str: pl.String()}
 
 
 class Alone(NamedTuple):
@@ -100,7 +101,7 @@ class Rerouting:
         return found
 
     def _groups(self, trials: Iterable[Trial]) -> list[tuple[RoutingConfig, list[Trial]]]:
-        """Put together what differs in numbers alone; a switch changes the rules themselves."""
+        """Put together what differs in values alone; a switch changes which rules there are."""
         numbers, groups = [], []
         for trial in trials:
             other = self.config if trial.side is not None else self._with(trial)
@@ -181,7 +182,7 @@ def _copies(frame: pl.DataFrame, trials: Mapping[int, Trial], side: Side, where:
     copy, tried = pl.col("copy"), []
     for (of, name), values in by_name.items():
         if of is None:
-            dtype = pl.Int64() if isinstance(before[name], int) else pl.Float64()
+            dtype = _DTYPES[type(before[name])]
             tried.append(copy.replace_strict(values, default=before[name], return_dtype=dtype).alias(name))
         elif of == side:
             put_in = copy.replace_strict(values, default=None, return_dtype=frame.schema[name])

@@ -135,7 +135,7 @@ def _levels(side: Mode, config: RoutingConfig, provided: frozenset[str]) -> list
         _score(weak, column, scores.min_score, "min_score", f"{score_key}.min_score", provided),
         _stability(weak, allowed, allowlist),
         _p_skill(weak, skill.weak, "min_p_skill", f"{skill_key}.weak", provided),
-        _lane(on=config.enable_experimental_lane),
+        _lane(config.enable_experimental_lane, provided),
         _score(
             lane,
             column,
@@ -261,14 +261,15 @@ def _complete(missing: tuple[str, ...]) -> Check:
     )
 
 
-def _lane(*, on: bool) -> Check:
+def _lane(on: bool, provided: frozenset[str]) -> Check:  # noqa: FBT001 - a setting as any other
+    key = "routing.enable_experimental_lane"
     return word(
         Level.EXPERIMENTAL,
         Cause.LANE_OFF,
         "experimental lane",
         pl.lit("on" if on else "off"),
         "on",
-        passes=pl.lit(value=on),
+        passes=setting(key, on, provided),
         failure="the experimental lane is off",
-        key="routing.enable_experimental_lane",
+        key=key,
     )

@@ -66,19 +66,22 @@ def why_of(cs_state: pl.Expr, local_state: pl.Expr, config: RoutingConfig, provi
 
 
 def _both(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
-    always = _ALWAYS.get(config.both_strong_behavior)
-    if always is not None:
-        return _lit(always)
-    if "p_local_better" not in provided:
-        return _lit(RouteState.ROUTE_BOTH)
-    p = pl.col("p_local_better")
-    return (
+    key, p = "routing.both_strong_behavior", pl.col("p_local_better")
+    if config.both_strong_behavior in _ALWAYS and key not in provided:
+        return _lit(_ALWAYS[config.both_strong_behavior])
+    better = (
         pl.when(p > local_better_above(config, provided))
         .then(_lit(RouteState.ROUTE_SYMBOL_SPECIFIC))
         .when(p < cs_better_below(config, provided))
         .then(_lit(RouteState.ROUTE_CROSS_SECTIONAL))
         .otherwise(_lit(RouteState.ROUTE_BOTH))
+        if "p_local_better" in provided
+        else _lit(RouteState.ROUTE_BOTH)
     )
+    if key not in provided:
+        return better
+    routes = {behavior: route.value for behavior, route in _ALWAYS.items()}
+    return pl.col(key).replace_strict(routes, default=None, return_dtype=pl.String).fill_null(better)
 
 
 def _why_both(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:

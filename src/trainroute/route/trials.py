@@ -32,6 +32,7 @@ _SWITCHES: dict[str, tuple[Value, ...]] = {
     "routing.enable_experimental_lane": (False, True),
     "routing.evidence.use_shrunk_score": (False, True),
 }
+_WHICH_RULES = frozenset({"routing.block_on_leakage", "routing.evidence.use_shrunk_score"})
 _BETWEEN_GOOD: dict[str, tuple[Value, ...]] = {
     "routing.both_strong_behavior": ("ROUTE_BOTH", "PREFER_CS", "PREFER_SYMBOL", "PREFER_BETTER"),
 }
@@ -50,8 +51,8 @@ class Trial:
 
     @property
     def is_switch(self) -> bool:
-        """Whether it changes the rules themselves, not a number that they compare with."""
-        return self.side is None and isinstance(self.after, str | bool)
+        """Whether it changes which rules there are, not a value that they look at."""
+        return self.side is None and self.name in _WHICH_RULES
 
     @property
     def change(self) -> float | None:

@@ -62,9 +62,10 @@ def test_a_plan_that_was_opened_before_is_the_same(plan: RoutingPlan, tmp_path: 
     few = plan.pairs.filter((pl.col("target") == "y") | pl.col("symbol").is_in(symbols))
     written = identified(replace(plan, pairs=few))
     path = write_routing_plan(written, tmp_path / "routing_plan")
-    opened = open_routing_plan(path.parent)
-    assert opened.plan_id == written.plan_id
+    assert open_routing_plan(path.parent).plan_id == written.plan_id
     for targets in (["../z"], ["b\\c"], ["y"], ["y", "../z"], ["absent"], ["cross_sectional"], None):
+        opened = open_routing_plan(path.parent, targets or ())
+        assert set(opened.entries) == set(targets or ()) & {"../z", "b\\c", "y"}
         for wanted in (True, False):
             plain, ahead = (
                 read_routing_plan(path, targets=targets, explained=wanted, opened=known) for known in (None, opened)
@@ -81,7 +82,7 @@ def test_line_feeds_are_layout_for_a_plan_that_was_opened_before(
     path = write_routing_plan(plan, tmp_path)
     path.write_text(path.read_text().replace(*layout))
     for target in plan.targets:
-        back = read_routing_plan(path, targets=[target], opened=open_routing_plan(path))
+        back = read_routing_plan(path, targets=[target], opened=open_routing_plan(path, [target]))
         assert back.pairs.equals(plan.pairs.filter(pl.col("target") == target))
 
 
@@ -90,11 +91,11 @@ def test_an_edited_plan_that_was_opened_before_is_refused(plan: RoutingPlan, tmp
     written = path.read_text()
     path.write_text(written.replace("ROUTE_CROSS_SECTIONAL", "ROUTE_SYMBOL_SPECIFIC", 1))
     with pytest.raises(EditedPlanError, match="edited or corrupted"):
-        read_routing_plan(path, targets=["y"], opened=open_routing_plan(path))
+        read_routing_plan(path, targets=["y"], opened=open_routing_plan(path, ["y"]))
     path.write_text(written)
     _changed(path, lambda d: d["targets"]["b\\c"]["symbols"]["a/b"].update(route="ROUTE_EXPERIMENTAL_ONLY"))
     with pytest.raises(EditedPlanError, match="its decisions do not match its plan_id"):
-        read_routing_plan(path, targets=["y"], opened=open_routing_plan(path))
+        read_routing_plan(path, targets=["y"], opened=open_routing_plan(path, ["y"]))
 
 
 def test_without_explanations_all_else_is_the_same(plan: RoutingPlan, tmp_path: Path) -> None:
