@@ -42,10 +42,10 @@ def explain(
         from trainroute.records.routing_io import read_routing_plan
         from trainroute.route import explain as explain_pair
         from trainroute.route import explanation_markdown, survey, survey_markdown
-    opened = opening()
-    plan = read_routing_plan(directory, targets=wanted, allow_edited=read.allow_edited, opened=opened)
+    plan = read_routing_plan(directory, targets=wanted, allow_edited=read.allow_edited, opened=opening())
+    del opening  # it holds the text of the whole plan
     if target is not None and not plan.targets:  # to say which targets there are
-        plan = read_routing_plan(directory, allow_edited=read.allow_edited, opened=opened)
+        plan = read_routing_plan(directory, allow_edited=read.allow_edited)
     if target is not None and symbol is not None and not blocked:
         pair = explain_pair(plan, target, symbol)
         answer(answers, lines=pair.lines(), document=pair.to_dict(), markdown=explanation_markdown(pair))

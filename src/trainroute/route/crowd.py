@@ -68,7 +68,8 @@ def first_moves(
     steps = steps.with_columns(sign=away.sign().cast(pl.Int64), distance=away.abs()).filter(pl.col("sign") != 0)
     stretches = pl.DataFrame(list(_stretches(before, steps, alone)), schema=_STRETCH, orient="row")
     crowd = _Crowd(facts, config, pairs, symbol, before)
-    found = in_threads(lambda batch: crowd.moves(*batch), _batches(stretches, steps, facts.pairs.height))
+    batches = _batches(stretches, _within(stretches, steps), facts.pairs.height)
+    found = in_threads(lambda batch: crowd.moves(*batch), batches)
     nearest: dict[tuple[str, int], float] = {}
     for _, key, sign, value in sorted(move for moves in found for move in moves.rows()):
         nearest.setdefault((key, sign), value)
@@ -97,14 +98,22 @@ def _stretches(
             number += 1
 
 
-def _batches(stretches: pl.DataFrame, steps: pl.DataFrame, n_symbols: int) -> list[tuple[pl.DataFrame, pl.DataFrame]]:
+def _within(stretches: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """Return ``copy, symbol, value, distance`` of the steps that lie within a stretch, not at its start."""
+    distance, low = pl.col("distance"), stretches.sort("low")
+    found = steps.sort("distance").join_asof(
+        low, left_on="distance", right_on="low", by=["key", "sign"], check_sortedness=False, coalesce=False
+    )
+    inside = found.filter(distance > pl.col("low"), distance < pl.col("high"))
+    return inside.select("copy", "symbol", "value", "distance")
+
+
+def _batches(stretches: pl.DataFrame, within: pl.DataFrame, n_symbols: int) -> list[tuple[pl.DataFrame, pl.DataFrame]]:
     """Put stretches together, with the steps within them, so that some ten thousand rows are decided at once."""
-    distance = pl.col("distance")
-    within = steps.join(stretches, on=["key", "sign"]).filter(distance > pl.col("low"), distance < pl.col("high"))
     counted = stretches.join(within.group_by("copy").len("steps"), on="copy", how="left", maintain_order="left")
     rows = pl.col("steps").fill_null(0) + pl.when(pl.col("low") > 0).then(n_symbols).otherwise(0)
     batches = counted.select(*_STRETCH, batch=rows.cum_sum() // ROWS_AT_ONCE).partition_by("batch", include_key=False)
-    return [(batch, within.join(batch, on="copy", how="semi")) for batch in batches]
+    return [(batch, within.join(batch.select("copy"), on="copy", how="semi")) for batch in batches]
 
 
 class _Crowd:
@@ -152,7 +161,8 @@ class _Crowd:
         starts = stretches.select("copy", "key", "low", value="start", distance="low")
         symbols = self.now.select("symbol")
         at_start = starts.join(symbols, how="cross").filter((pl.col("low") > 0) | (pl.col("symbol") == self.symbol))
-        looked_at = pl.concat([at_start, within.select(at_start.columns)])
+        steps = within.join(stretches.select("copy", "key", "low"), on="copy", maintain_order="left")
+        looked_at = pl.concat([at_start, steps.select(at_start.columns)])
         pooled = self._set(starts.join(self.facts.pooled, how="cross"))
         pairs = self._set(looked_at.join(without_target(self.facts.pairs), on="symbol", maintain_order="left"))
         known = self.facts.provided | self.before.keys()

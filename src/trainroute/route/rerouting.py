@@ -29,6 +29,8 @@ from trainroute.route.trials import Side, Trial, Value
 
 ROWS_AT_ONCE = 25_000
 """Rows of copies that are decided at once, by each thread: some ten megabytes."""
+_COMPARED_AT_ONCE = 500_000
+"""Rows that are only compared by their scores."""
 _DTYPES: dict[type, pl.DataType] = {bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64(), str: pl.String()}
 
 
@@ -121,6 +123,8 @@ class Rerouting:
 
     def _ranked(self, asking: Mapping[Trial, Alone]) -> dict[Trial, str]:
         """Rank the pair among others that stay where they are."""
+        if not asking:
+            return {}
         share = self.config.experimental.max_fraction_symbols_per_target
         own = pl.DataFrame(
             {
@@ -131,7 +135,10 @@ class Rerouting:
             schema={"number": pl.Int64(), "own_score": pl.Float64(), "share": pl.Float64()},
         )
         others = self.queue.filter("asks", pl.col("symbol") != self.symbol)
-        ahead = own.join(others, how="cross").filter(stands_ahead(self.symbol)).group_by("number").len("ahead")
+        ahead = pl.concat(
+            part.join(others, how="cross").filter(stands_ahead(self.symbol)).group_by("number").len("ahead")
+            for part in own.iter_slices(max(1, _COMPARED_AT_ONCE // max(1, others.height)))
+        )
         keep = places(pl.lit(self.facts.pairs.height), pl.col("share"))
         placed = own.join(ahead, on="number", how="left", maintain_order="left").select(
             pl.when(pl.col("ahead").fill_null(0) < keep)

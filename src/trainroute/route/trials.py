@@ -186,7 +186,7 @@ def _steps(
             named[str(len(named))] = key
     named_key = pl.col("variable").replace_strict(named, return_dtype=pl.String)
     long = others.select("symbol", *across).unpivot(index="symbol").drop_nulls("value")
-    return long.select("symbol", "value", key=named_key).unique()
+    return long.select("symbol", "value", key=named_key)
 
 
 def _thresholds_across(check: Check, before: float) -> pl.Expr:
