@@ -17,11 +17,11 @@ from trainroute.records.candidates_io import validate_candidates
 from trainroute.records.routing import RoutingPlan
 from trainroute.route import build_routing_plan
 from trainroute.route.decide import routed, routes_of
-from trainroute.route.experimental import in_queue
+from trainroute.route.experimental import LANE_KEY, in_queue
 from trainroute.route.flip import flips_of
 from trainroute.route.recorded import facts_of_plan
 from trainroute.route.rerouting import Rerouting
-from trainroute.route.trials import Trial, trials_of
+from trainroute.route.trials import STEP, Trial, trials_of
 
 LANE = {"experimental": {"max_fraction_symbols_per_target": 0.4}}
 MARGINS = {"hysteresis": {"score_margin": 0.01, "probability_margin": 0.05}}
@@ -31,7 +31,12 @@ BY_TASK = {
         "strong_score": {"classification": 0.57, "regression": 0.54},
     }
 }
-CONFIGS = [Config.model_validate({"routing": {**LANE, **other}}) for other in ({}, MARGINS, BY_TASK)]
+NOTHING_ASKED = {
+    "min_effective_size": {"cross_sectional": 0, "symbol": 0},
+    "min_minority_events": 0,
+    "evidence": {"min_p_skill": {"strong": 0.99, "weak": 0.95, "experimental": 0.0}},
+}
+CONFIGS = [Config.model_validate({"routing": {**LANE, **other}}) for other in ({}, MARGINS, BY_TASK, NOTHING_ASKED)]
 NO_RULE = ("routing.stability_classification.", "routing.hysteresis.")  # no rule compares with these
 SYMBOLS = [f"S{number:02d}" for number in range(20)]
 Draw = Callable[[random.Random], Any]
@@ -134,11 +139,15 @@ def _crowded(rng: random.Random) -> pl.DataFrame:
     columns = {name: [float(rng.uniform(*ends)) for _ in number] for name, ends in drawn.items()}
     table = _table(rng).with_columns(pl.Series(name, values) for name, values in columns.items())
     good = {name: value for name, value in GOOD.items() if name not in columns and name != "attempted_model_families"}
+    some = [rng.random() < 0.15 for _ in number]  # nothing to compare: some rules ask nothing at zero
+    skill = [rng.choice([None, 0.5, 0.85, 0.97, 0.999]) for _ in number]
     pool = pl.col("symbol").is_null()
     weak = {"score_shrunk": 0.515, "n_eff": 300.0, "sample_size": 9000.0}
-    return table.with_columns(**{name: pl.lit(value) for name, value in good.items()}).with_columns(
-        pl.when(pool).then(value).otherwise(name).alias(name) for name, value in weak.items()
+    table = table.with_columns(**{name: pl.lit(value) for name, value in good.items()}).with_columns(
+        pl.when(pl.Series(some)).then(None).otherwise("n_eff").alias("n_eff"),
+        p_skill=pl.Series(skill, dtype=pl.Float64),
     )
+    return table.with_columns(pl.when(pool).then(value).otherwise(name).alias(name) for name, value in weak.items())
 
 
 @settings(max_examples=12, deadline=None)
@@ -151,10 +160,16 @@ def test_no_setting_nearer_moves_others_so_that_a_pair_of_the_queue_flips(seed: 
     before = flat_settings(config.routing.model_dump(mode="json"), "routing")
     for symbol, route in pairs.filter(in_queue()).sort("route").select("symbol", "route").head(4).rows():
         rerouting = Rerouting(facts, config.routing, pairs, symbol)
-        others = trials_of(facts, config.routing, pairs, symbol).others.select("key", "value").unique().rows()
+        flips_at = trials_of(facts, config.routing, pairs, symbol)
+        moving = flips_at.others.select("key", "value").unique().rows()
+        numbers = {key for key, _ in moving}
+        moving += [(key, at) for key in numbers for at in (0, STEP if isinstance(before[key], float) else 1)]
+        moving += [(trial.name, trial.after) for trial in flips_at.thresholds if trial.name in numbers]
+        places = [number / len(SYMBOLS) for number in range(len(SYMBOLS) + 1)]
+        moving += [(LANE_KEY, round(at + step, 6)) for at in places for step in (0, STEP, -STEP) if 0 <= at + step <= 1]
         tried = [
             Trial(side=None, name=key, before=before[key], after=type(before[key])(value))
-            for key, value in others
+            for key, value in moving
             if value != before[key]
         ]
         flips = {flip.name: abs(flip.change) for flip in flips_of(facts, config.routing, symbol) if flip.change}

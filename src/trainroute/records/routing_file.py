@@ -86,15 +86,18 @@ def _ids(parts: Mapping[str, JsonText]) -> tuple[str, str | None]:
 def _entry(data: bytes, size: int, target: str) -> memoryview | None:
     """Return the JSON of a target's entry, cut at its key and the next one; None where it is not found so.
 
-    A line begins with the key of each target, and nothing else on a line begins as its entry does. ``size`` is that of
-    the last member.
+    A line begins with the key of each target, after ``{`` or ``,``, and nothing else begins a line as its entry does.
+    Line feeds elsewhere are not looked for. ``size`` is that of the last member.
     """
     mark = b",\n" + canonical_json(MEMBERS[-1]) + b":"
     start = data.find(mark) + len(mark)
     end = start + size
-    key = b"\n" + canonical_json(target) + b":"
+    try:
+        key = b"\n" + canonical_json(target) + b":"
+    except UnicodeEncodeError:  # no name of a plan, which is UTF-8
+        return None
     found = data.find(key + _ENTRY, start, end)
-    if found < 0:
+    if found < 0 or data[found - 1 : found] not in (b"{", b","):
         return None
     following = data.find(b'":' + _ENTRY, found + len(key), end)
     stop = end - len(b"\n}") if following < 0 else data.rfind(b',\n"', found, following)

@@ -1,7 +1,7 @@
 """Where a setting moves so many others into the experimental lane, or out of it, that a pair loses or wins its place.
 
 A setting moves a symbol only at that symbol's own *steps*: the values at which one of its rules answers otherwise. At a
-*stop* a rule of the pair or of its pool does, or all rules do at once. From one stop to the next is a *stretch*.
+*stop* a rule of the pair or of its pool does. From one stop to the next is a *stretch*.
 
 1. `_stretches`: in each direction, from what is set to where the pair leaves the queue by itself.
 2. `_Crowd._standing`: all symbols as they are where a stretch begins, and each once more at each of its steps.
@@ -12,7 +12,7 @@ So thousands of values are looked at by deciding each symbol a few times.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import pairwise, product
 from math import inf
 
 import polars as pl
@@ -20,7 +20,6 @@ import polars as pl
 from trainroute.config.keys import flat_settings
 from trainroute.config.routing import RoutingConfig
 from trainroute.parallel import in_threads
-from trainroute.records.candidates import DECIMALS
 from trainroute.records.vocabulary import RouteState
 from trainroute.route.decide import before_cap
 from trainroute.route.experimental import places, queue, standing, stands_ahead
@@ -45,7 +44,7 @@ def first_moves(
     pairs: pl.DataFrame,
     symbol: str,
     steps: pl.DataFrame,
-    alone: Mapping[Trial, Alone],
+    stops: Mapping[Trial, Alone],
 ) -> list[Trial]:
     """Return the first value, of each key in each direction, at which others move a pair into the lane or out of it.
 
@@ -59,14 +58,14 @@ def first_moves(
     symbol : str
     steps : polars.DataFrame
         ``key, symbol, value``: the steps of the other symbols.
-    alone : mapping of Trial to Alone
-        The pair by itself, at the settings at which a rule of it or of its pool answers otherwise.
+    stops : mapping of Trial to Alone
+        The pair by itself, at the values of these keys at which a rule of it or of its pool answers otherwise.
     """
     settings = flat_settings(config.model_dump(mode="json"), "routing")
     before = {key: settings[key] for key in steps["key"].unique().sort()}
-    away = (pl.col("value") - pl.col("key").replace_strict(before, return_dtype=pl.Float64)).round(DECIMALS)
+    away = pl.col("value") - pl.col("key").replace_strict(before, return_dtype=pl.Float64)
     steps = steps.with_columns(sign=away.sign().cast(pl.Int64), distance=away.abs()).filter(pl.col("sign") != 0)
-    stretches = pl.DataFrame(list(_stretches(before, steps, alone)), schema=_STRETCH, orient="row")
+    stretches = pl.DataFrame(list(_stretches(before, stops)), schema=_STRETCH, orient="row")
     crowd = _Crowd(facts, config, pairs, symbol, before)
     batches = _batches(stretches, _within(stretches, steps), facts.pairs.height)
     found = in_threads(lambda batch: crowd.moves(*batch), batches)
@@ -80,21 +79,20 @@ def first_moves(
 
 
 def _stretches(
-    before: Mapping[str, float], steps: pl.DataFrame, alone: Mapping[Trial, Alone]
+    before: Mapping[str, float], stops: Mapping[Trial, Alone]
 ) -> Iterator[tuple[int, str, int, float, float, float]]:
-    """Cut each way at its stops, the nearest first; zero is one, as there are rules that ask nothing then."""
-    number, zero = 0, set(steps.filter(pl.col("value") == 0)["key"])
-    for key, sign in steps.select("key", "sign").unique().sort("key", "sign").rows():
-        stops, end = {0.0: float(before[key])}, inf
-        for trial, by_itself in alone.items():
-            if trial.side is None and trial.name == key and (change := trial.change or 0.0) * sign > 0:
-                stops[abs(change)] = float(trial.after)
-                end = end if by_itself.asks else min(end, abs(change))
-        if sign < 0 and key in zero:
-            stops[float(before[key])] = 0.0
-        starts = sorted(distance for distance in stops if distance < end)
-        for low, high in pairwise([*starts, end]):
-            yield number, key, sign, stops[low], low, high
+    """Cut both ways of each key at its stops, the nearest first, up to where the pair leaves the queue by itself."""
+    number = 0
+    for key, sign in product(before, (-1, 1)):
+        starts, end = {0.0: float(before[key])}, inf
+        for trial, by_itself in stops.items():
+            away = float(trial.after) - before[key] if trial.name == key else 0.0
+            if away * sign > 0:
+                starts[abs(away)] = float(trial.after)
+                end = end if by_itself.asks else min(end, abs(away))
+        reached = sorted(distance for distance in starts if distance < end)
+        for low, high in pairwise([*reached, end]):
+            yield number, key, sign, starts[low], low, high
             number += 1
 
 

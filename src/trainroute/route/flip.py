@@ -87,8 +87,9 @@ def flips_of(facts: Facts, config: RoutingConfig, symbol: str) -> tuple[Flip, ..
     route = str(pairs.filter(pl.col("symbol") == symbol)["route"].item())
     trials, rerouting = trials_of(facts, config, pairs, symbol), Rerouting(facts, config, pairs, symbol)
     alone, moving = rerouting.alone(trials.numbers), set(trials.others["key"])
-    left = [trial for trial in trials.all if not (trial.name in moving and trial in alone and alone[trial].asks)]
-    moves = first_moves(facts, config, pairs, symbol, trials.others, alone) if moving else []
+    stops = {trial: found for trial, found in alone.items() if trial.name in moving}
+    left = [trial for trial in trials.all if not (trial in stops and stops[trial].asks)]
+    moves = first_moves(facts, config, pairs, symbol, trials.others, stops) if moving else []
     found = rerouting.routes(left, alone=alone, moves=moves)
     flips = [_flip(trial, other) for trial, other in found.items() if other != route]
     named = sorted(flips, key=lambda flip: (flip.kind, flip.side or "", flip.name, *_size(flip)))

@@ -122,12 +122,14 @@ class _Compared:
 
     side: Side
     check: Check
-    value: float
+    value: float | None
     threshold: float
     passed: bool
 
-    def value_across(self) -> float:
-        """Return the nearest value for which the rule answers otherwise."""
+    def value_across(self) -> float | None:
+        """Return the nearest value for which the rule answers otherwise; None where there is no value."""
+        if self.value is None:
+            return None
         step = 1 if isinstance(self.value, int) else STEP
         strict = self.check.relation == ">"
         if self.passed:
@@ -139,6 +141,8 @@ class _Compared:
 
         That and the threshold differ by the margin of hysteresis.
         """
+        if self.value is None:
+            return _without_value(before)
         strict = self.check.relation == ">"
         if isinstance(before, int):
             return floor(self.value) + 1 if self.passed else floor(self.value)
@@ -156,7 +160,6 @@ def _compared(side: Side, frame: pl.DataFrame, facts: Facts, config: RoutingConf
         found += [
             _Compared(side=side, check=check, value=value, threshold=threshold, passed=passed)
             for value, threshold, passed in rows
-            if value is not None
         ]
     return found
 
@@ -181,7 +184,7 @@ def _steps(
     for check in checks:
         keys = _keys(check.key, settings, task)
         for key in keys:
-            value = pl.when(check.value.is_not_null()).then(_thresholds_across(check, _in_force(keys, settings)))
+            value = _thresholds_across(check, _in_force(keys, settings))
             across.append(value.cast(pl.Float64).alias(str(len(named))))
             named[str(len(named))] = key
     named_key = pl.col("variable").replace_strict(named, return_dtype=pl.String)
@@ -189,19 +192,27 @@ def _steps(
     return long.select("symbol", "value", key=named_key)
 
 
+def _without_value(before: float) -> float:
+    """Return where a rule may answer otherwise that has nothing to compare: some ask nothing at zero."""
+    first: float = 1 if isinstance(before, int) else STEP
+    return first if before == 0 else type(before)(0)
+
+
 def _thresholds_across(check: Check, before: float) -> pl.Expr:
+    known, otherwise = check.value.is_not_null(), _without_value(before)
     if isinstance(before, int):
-        return (check.value.floor() + pl.when(check.passes).then(1).otherwise(0)).cast(pl.Int64)
+        across = (check.value.floor() + pl.when(check.passes).then(1).otherwise(0)).cast(pl.Int64)
+        return pl.when(known).then(across).otherwise(otherwise)
     strict = check.relation == ">"
     step = pl.when(check.passes).then(0.0 if strict else STEP).otherwise(-STEP if strict else 0.0)
-    return (before + check.value + step - check.threshold).round(DECIMALS)
+    return pl.when(known).then((before + check.value + step - check.threshold).round(DECIMALS)).otherwise(otherwise)
 
 
 def _lane_edges(pairs: pl.DataFrame, own: pl.DataFrame, score: pl.Expr) -> list[float]:
     """Return the scores between which the experimental lane ends, if the pair stands in its queue."""
     if not own.select(in_queue()).item():
         return []
-    kept = in_queue() & ~lane_full()
+    kept = in_queue() & ~lane_full() & pl.col("forced").is_null()
     edges = pairs.select(
         pl.when(kept).then(score).min().alias("last"), pl.when(lane_full()).then(score).max().alias("first")
     )
@@ -210,7 +221,10 @@ def _lane_edges(pairs: pl.DataFrame, own: pl.DataFrame, score: pl.Expr) -> list[
 
 def _metric_trials(compared: Sequence[_Compared], edges: Sequence[float]) -> Iterator[Trial]:
     for rule in compared:
-        places = [rule.value_across()]
+        across = rule.value_across()
+        if across is None or rule.value is None:
+            continue
+        places = [across]
         if rule.check.cause is Cause.SCORE:
             places += [edge + side * STEP for edge in edges for side in (-1, 0, 1)]
         for place in places:
@@ -273,11 +287,13 @@ def _at_keys(tried: Iterable[tuple[str, Value]], settings: Mapping[str, Any]) ->
 
 def _lane_shares(pairs: pl.DataFrame, own: pl.DataFrame, score: pl.Expr) -> list[float]:
     """Return the fractions of a target's symbols at which the lane just reaches the pair, or just does not, or ends."""
-    queue = pairs.filter(in_queue()).sort([score, "symbol"], descending=[True, False], nulls_last=True)
+    queue = pairs.filter(in_queue(), pl.col("forced").is_null()).sort(
+        [score, "symbol"], descending=[True, False], nulls_last=True
+    )
     place = queue["symbol"].index_of(own["symbol"].item())
     if place is None:
         return []
-    reaches = ceil((place + 1) / pairs.height / STEP) * STEP
+    reaches = ceil(round((place + 1) / pairs.height / STEP, 3)) * STEP if place else STEP
     return [reaches] if own.select(lane_full()).item() else [0.0, *([reaches - STEP] if place else [])]
 
 

@@ -86,6 +86,22 @@ def test_line_feeds_are_layout_for_a_plan_that_was_opened_before(
         assert back.pairs.equals(plan.pairs.filter(pl.col("target") == target))
 
 
+def test_a_line_feed_makes_no_target(plan: RoutingPlan, tmp_path: Path) -> None:
+    """A line feed is not hashed; here one stands where it leaves the end of a name alone on a line."""
+    named = plan.pooled.with_columns(pl.col("target").replace("b\\c", 'b\\"c'))
+    pairs = plan.pairs.with_columns(pl.col("target").replace("b\\c", 'b\\"c'))
+    path = write_routing_plan(identified(replace(plan, pooled=named, pairs=pairs)), tmp_path)
+    path.write_bytes(path.read_bytes().replace(b'b\\\\\\"c', b'b\\\\\\\n"c', 1))
+    assert open_routing_plan(path, ["c"]).entries == {}
+    with pytest.raises(BrokenPlanError, match="cannot be read as JSON"):
+        read_routing_plan(path, targets=["c"], opened=open_routing_plan(path, ["c"]))
+
+
+def test_a_name_that_no_plan_can_have_is_not_found(plan: RoutingPlan, tmp_path: Path) -> None:
+    path = write_routing_plan(plan, tmp_path)
+    assert open_routing_plan(path, ["\udcff"]).entries == {}
+
+
 def test_an_edited_plan_that_was_opened_before_is_refused(plan: RoutingPlan, tmp_path: Path) -> None:
     path = write_routing_plan(plan, tmp_path)
     written = path.read_text()
