@@ -35,7 +35,7 @@ _STRETCH: dict[str, pl.DataType] = {
     "low": pl.Float64(),
     "high": pl.Float64(),
 }
-"""A key and a direction, the value at which it starts, and how far from what is set it begins and ends."""
+"""A stretch: its number, key and direction, the value at its start, how far from what is set it begins and ends."""
 
 
 def first_moves(
@@ -81,7 +81,10 @@ def first_moves(
 def _stretches(
     before: Mapping[str, float], stops: Mapping[Trial, Alone]
 ) -> Iterator[tuple[int, str, int, float, float, float]]:
-    """Cut both ways of each key at its stops, the nearest first, up to where the pair leaves the queue by itself."""
+    """Cut both ways of each key at its stops, the nearest first, up to where the pair leaves the queue by itself.
+
+    There it stays out: each rule asks less in one direction and more in the other.
+    """
     number = 0
     for key, sign in product(before, (-1, 1)):
         starts, end = {0.0: float(before[key])}, inf

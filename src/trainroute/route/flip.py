@@ -88,6 +88,7 @@ def flips_of(facts: Facts, config: RoutingConfig, symbol: str) -> tuple[Flip, ..
     trials, rerouting = trials_of(facts, config, pairs, symbol), Rerouting(facts, config, pairs, symbol)
     alone, moving = rerouting.alone(trials.numbers), set(trials.others["key"])
     stops = {trial: found for trial, found in alone.items() if trial.name in moving}
+    # Where the pair goes on asking, the stop begins a stretch, and what it gives is found there.
     left = [trial for trial in trials.all if not (trial in stops and stops[trial].asks)]
     moves = first_moves(facts, config, pairs, symbol, trials.others, stops) if moving else []
     found = rerouting.routes(left, alone=alone, moves=moves)

@@ -66,22 +66,26 @@ def why_of(cs_state: pl.Expr, local_state: pl.Expr, config: RoutingConfig, provi
 
 
 def _both(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
-    key, p = "routing.both_strong_behavior", pl.col("p_local_better")
-    if config.both_strong_behavior in _ALWAYS and key not in provided:
-        return _lit(_ALWAYS[config.both_strong_behavior])
-    better = (
+    key = "routing.both_strong_behavior"
+    if key in provided:
+        routes = {behavior: route.value for behavior, route in _ALWAYS.items()}
+        always = pl.col(key).replace_strict(routes, default=None, return_dtype=pl.String)
+        return always.fill_null(_better_side(config, provided))
+    always_now = _ALWAYS.get(config.both_strong_behavior)
+    return _better_side(config, provided) if always_now is None else _lit(always_now)
+
+
+def _better_side(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
+    if "p_local_better" not in provided:
+        return _lit(RouteState.ROUTE_BOTH)
+    p = pl.col("p_local_better")
+    return (
         pl.when(p > local_better_above(config, provided))
         .then(_lit(RouteState.ROUTE_SYMBOL_SPECIFIC))
         .when(p < cs_better_below(config, provided))
         .then(_lit(RouteState.ROUTE_CROSS_SECTIONAL))
         .otherwise(_lit(RouteState.ROUTE_BOTH))
-        if "p_local_better" in provided
-        else _lit(RouteState.ROUTE_BOTH)
     )
-    if key not in provided:
-        return better
-    routes = {behavior: route.value for behavior, route in _ALWAYS.items()}
-    return pl.col(key).replace_strict(routes, default=None, return_dtype=pl.String).fill_null(better)
 
 
 def _why_both(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
