@@ -12,8 +12,10 @@ import pytest
 from trainroute.errors import BrokenPlanError, PlanNotFoundError
 from trainroute.records.artifacts import (
     JsonText,
+    canonical_json,
     content_id,
     decode_parts,
+    ids_of_one_end,
     lines_of,
     parts_id,
     read_json_artifact,
@@ -136,3 +138,12 @@ def test_parts_hash_as_the_whole() -> None:
     assert parts_id(parts) == content_id(CONTENT)
     assert lines_of(b"[", [], b"]") == [b"[]"]
     assert b"".join(lines_of(b"[", [b"1", b"2"], b"]")) == b"[\n1,\n2\n]"
+
+
+def test_objects_with_one_end_are_hashed_in_one_pass() -> None:
+    long = canonical_json(["é" * 50, "x"] * 40_000)  # longer than what is hashed at once
+    end = memoryview(long.replace(b",", b",\n"))
+    objects: list[dict[str, JsonText]] = [{"a": b"1", "c": end}, {"b": b"{}", "a": b"[2]", "c": end}, {"c": end}]
+    expected = [hashlib.sha256(b'{"a":1,"c":' + long + b"}"), hashlib.sha256(b'{"a":[2],"b":{},"c":' + long + b"}")]
+    assert ids_of_one_end(objects[:2]) == [digest.hexdigest() for digest in expected]
+    assert ids_of_one_end(objects) == [parts_id({key: [text] for key, text in one.items()}) for one in objects]
