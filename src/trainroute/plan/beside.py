@@ -19,10 +19,10 @@ from trainroute.records.routing_file import routing_plan_file
 from trainroute.records.routing_io import read_routing_plan
 
 
-def routing_plan_beside(plan_dir: Path, *, allow_edited: bool = False, explained: bool = True) -> RoutingPlan | None:
+def routing_plan_beside(plan_dir: Path, *, allow_edited: bool = False) -> RoutingPlan | None:
     """Return the routing plan in the output directory of a training plan, or None where there is none.
 
-    ``allow_edited`` and ``explained`` as of `read_routing_plan`.
+    It has no reasons and margins; ``allow_edited`` as of `read_routing_plan`.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def routing_plan_beside(plan_dir: Path, *, allow_edited: bool = False, explained
         If there is one and it cannot be trusted.
     """
     path = routing_plan_file(output_of(plan_dir) / ROUTING_PLAN_DIR)
-    return read_routing_plan(path, allow_edited=allow_edited, explained=explained) if path.is_file() else None
+    return read_routing_plan(path, allow_edited=allow_edited, explained=False) if path.is_file() else None
 
 
 def plan_to_validate(plan_dir: Path) -> tuple[TrainingPlan, list[Problem]]:

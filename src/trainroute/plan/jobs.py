@@ -41,7 +41,8 @@ def requested_jobs(routing: RoutingPlan, planning: PlanningConfig) -> pl.DataFra
     polars.DataFrame
         ``target, symbol, route, training_type, task_type, sample_size, feature_set_id, cs_state, local_state,
         cs_score, local_score, p_local_better, blend_weight, symbols, both_symbols, training_symbols, priority,
-        reason``; the pooled jobs (null symbol) first, both kinds sorted by name.
+        reason``; the pooled jobs (null symbol) first, both kinds sorted by name. The ``reason`` of a symbol's job is
+        null where the decisions were read without theirs.
     """
     jobs = pl.concat([_pooled_jobs(routing, planning), _local_jobs(routing)], how="diagonal")
     return jobs.with_columns(pl.col("symbols", "both_symbols", "training_symbols").fill_null([]))
@@ -52,7 +53,8 @@ def _local_jobs(routing: RoutingPlan) -> pl.DataFrame:
     score = score_column(routing.routing, provided)
     on_symbol = pooled_score_on_symbol(routing.routing, provided)
     of_target = routing.pooled.select("target", "task_type", target_features="feature_set_id")
-    jobs = routing.pairs.lazy().filter(trains_local()).drop("margins").unnest("scores", "evidence")
+    jobs = routing.pairs.lazy().filter(trains_local()).drop("margins", strict=False).unnest("scores", "evidence")
+    reasons = pl.col("reasons") if "reasons" in routing.pairs.columns else pl.lit(None, pl.List(pl.String()))
     weight = pl.when(pl.col("route") == RouteState.ROUTE_BOTH).then(pl.col("p_local_better").fill_null(UNDECIDED))
     found = jobs.join(of_target.lazy(), on="target", how="left", maintain_order="left").select(
         "target",
@@ -69,7 +71,7 @@ def _local_jobs(routing: RoutingPlan) -> pl.DataFrame:
         local_score=score,
         blend_weight=weight,
         priority=_priority(TrainingType.SYMBOL_SPECIFIC, pl.col("local_state"), pl.col(score)),
-        reason=pl.col("reasons").list.head(3).list.join("; "),
+        reason=reasons.list.head(3).list.join("; "),
     )
     return found.collect()
 

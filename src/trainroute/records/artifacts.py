@@ -136,12 +136,17 @@ def write_json_artifact(path: Path, content: Mapping[str, Any]) -> None:
 
 def write_parts(file: BinaryIO, parts: Mapping[str, Sequence[bytes]]) -> None:
     """Write an object given by its parts, in their order, and its content hash as the last member."""
+    file.writelines(artifact_text(parts))
+
+
+def artifact_text(parts: Mapping[str, Sequence[bytes]]) -> Iterator[bytes]:
+    """Yield what `write_parts` writes, in chunks."""
     opening = b"{"
     for key, chunks in parts.items():
-        file.write(opening + canonical_json(key) + b":")
-        file.writelines(chunks)
+        yield opening + canonical_json(key) + b":"
+        yield from chunks
         opening = b",\n"
-    file.write(opening + canonical_json(HASH_KEY) + b":" + canonical_json(parts_id(parts)) + b"}\n")
+    yield opening + canonical_json(HASH_KEY) + b":" + canonical_json(parts_id(parts)) + b"}\n"
 
 
 def lines_of(opening: bytes, entries: Iterable[bytes], closing: bytes) -> list[bytes]:

@@ -142,6 +142,8 @@ class CrossSectionalDecision(SampleEvidence, frozen=True, kw_only=True):
 
 
 PAIR_SCHEMA = {"target": pl.String(), "symbol": pl.String(), **record_schema(SymbolDecision)}
+EXPLAINING = ("margins", "reasons")
+"""The columns of a pair that only explain what was decided."""
 POOLED_SCHEMA = {"target": pl.String(), **record_schema(CrossSectionalDecision)}
 
 

@@ -22,6 +22,7 @@ from trainroute.records.directories import recover
 
 STEM = "routing_plan"
 JSON_NAME = f"{STEM}.json"
+COLUMNS_NAME = f"{STEM}.parquet"
 MEMBERS = ("metadata", "config", "targets")
 _ENTRY = b'{"cross_sectional":'
 

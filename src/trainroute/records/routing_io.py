@@ -1,15 +1,16 @@
-"""Read and write a routing plan: JSON to trust, YAML and Markdown to look at.
+"""Read and write a routing plan: JSON to trust, columns to read it fast, YAML and Markdown to look at.
 
-``METRICS/routing_plan/routing_plan.json`` is the plan; the other two follow from it. The directory is replaced as a
-whole.
+``METRICS/routing_plan/routing_plan.json`` is the plan; the others follow from it. The directory is replaced as a whole.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import polars as pl
+from polars.exceptions import PolarsError
 from pydantic import BaseModel, ValidationError
 
 from trainroute.config.identity import deciding_hash
@@ -19,15 +20,16 @@ from trainroute.errors import BrokenPlanError, one_line
 from trainroute.parallel import ahead, in_threads
 from trainroute.records.artifacts import (
     JsonText,
+    artifact_text,
     canonical_json,
     decode_parts,
     refuse_edited,
     require_recorded,
-    write_parts,
 )
 from trainroute.records.directories import replaced_directory
 from trainroute.records.frames import record_schema, table_of
 from trainroute.records.routing import (
+    EXPLAINING,
     ROUTING_PLAN_SCHEMA_VERSION,
     CrossSectionalDecision,
     PolicyConfig,
@@ -35,14 +37,22 @@ from trainroute.records.routing import (
     RoutingPlan,
     SymbolDecision,
 )
-from trainroute.records.routing_file import JSON_NAME, MEMBERS, STEM, OpenedRoutingPlan, decisions_id, routing_plan_file
+from trainroute.records.routing_columns import POOLED, RoutingColumns, open_columns, write_columns
+from trainroute.records.routing_file import (
+    COLUMNS_NAME,
+    JSON_NAME,
+    MEMBERS,
+    STEM,
+    OpenedRoutingPlan,
+    decisions_id,
+    routing_plan_file,
+)
 from trainroute.records.routing_markdown import routing_markdown
 from trainroute.records.yaml_text import yaml_document
 
-_OWNED = frozenset({JSON_NAME, f"{STEM}.yaml", f"{STEM}.md"})
+_OWNED = frozenset({JSON_NAME, COLUMNS_NAME, f"{STEM}.yaml", f"{STEM}.md"})
 
 _POOLED_COLUMNS = record_schema(CrossSectionalDecision)
-_EXPLAINING = ("margins", "reasons")
 _TARGETS_AT_ONCE = 10
 
 
@@ -52,9 +62,9 @@ class _TargetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
-    """Write ``routing_plan.{json,yaml,md}`` into ``directory``, replacing what is there; return the JSON's path.
+    """Write ``routing_plan.{json,parquet,yaml,md}`` into ``directory``, replacing what is there.
 
-    The JSON is always written; YAML and Markdown as ``routing.dump_plan_as`` asks.
+    Return the JSON's path. JSON and columns are always written; YAML and Markdown as ``routing.dump_plan_as`` asks.
 
     Raises
     ------
@@ -67,8 +77,13 @@ def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
     with replaced_directory(directory, owned=_OWNED) as fresh:
 
         def truth() -> None:
+            digest = hashlib.sha256()
             with (fresh / JSON_NAME).open("wb") as file:
-                write_parts(file, parts)
+                for chunk in artifact_text(parts):
+                    file.write(chunk)
+                    digest.update(chunk)
+            origin = {name: b"".join(parts[name]) for name in MEMBERS if name != "targets"}
+            write_columns(fresh / COLUMNS_NAME, plan.pooled, plan.pairs, origin=origin, json_sha256=digest.hexdigest())
 
         def yaml() -> None:
             names = (plan.pooled["target"], plan.pairs["symbol"])
@@ -96,6 +111,9 @@ def read_routing_origin(path: Path, *, allow_edited: bool = False) -> tuple[Rout
         If it cannot be trusted.
     """
     path = routing_plan_file(path)
+    beside = _columns_beside(path)
+    if beside is not None:
+        return beside[1:]
 
     def decode(parts: Mapping[str, JsonText], recorded: str | None) -> tuple[RoutingMetadata, PolicyConfig]:
         require_recorded(recorded, path)
@@ -122,8 +140,8 @@ def read_routing_plan(
     allow_edited : bool
         Read a plan too whose content is not what was written; it gets the ``plan_id`` of what it holds.
     explained : bool
-        With the reasons and margins of each pair, which are checked in any case; without them a large plan is read in
-        half of the time.
+        With the reasons and margins of each pair. Without them a large plan is read from its columns, if they and the
+        JSON are as they were written.
     opened : OpenedRoutingPlan, optional
         The file, where it was read already.
 
@@ -137,6 +155,9 @@ def read_routing_plan(
         If its content does not match its ``content_sha256``, ``plan_id`` or ``config_hash``.
     """
     path = routing_plan_file(path)
+    laid_out = None if explained else _from_columns(path, targets)
+    if laid_out is not None:
+        return laid_out
 
     def decode(parts: Mapping[str, JsonText], recorded: str | None) -> RoutingPlan:
         require_recorded(recorded, path)
@@ -145,6 +166,37 @@ def read_routing_plan(
 
     file = None if opened is None else opened.file
     return decode_parts(path, decode, written=MEMBERS, allow_edited=allow_edited, opened=file)
+
+
+def _columns_beside(path: Path) -> tuple[RoutingColumns, RoutingMetadata, PolicyConfig] | None:
+    """Return the columns of a plan given by its JSON, and where it comes from; None where only the JSON can tell."""
+    columns = open_columns(path.with_name(COLUMNS_NAME), path)
+    if columns is None:
+        return None
+    try:
+        metadata, policy = _metadata(path, columns.parts), _policy(columns.parts, path)
+    except BrokenPlanError:
+        return None
+    same = metadata.config_hash == deciding_hash(policy.routing, policy.planning)
+    return (columns, metadata, policy) if same else None
+
+
+def _from_columns(path: Path, targets: Collection[str] | None) -> RoutingPlan | None:
+    """Return a plan, given by its JSON, without what explains it; None where only the JSON can tell."""
+    beside = _columns_beside(path)
+    if beside is None:
+        return None
+    columns, metadata, policy = beside
+    try:
+        own = msgspec.json.decode(columns.parts[POOLED], type=dict[str, CrossSectionalDecision])
+        pooled, pairs = _pooled_table(list(own), list(own.values())), columns.pairs()
+        routing = RoutingConfig.model_validate(policy.routing)
+        planning = PlanningConfig.model_validate(policy.planning)
+    except (KeyError, msgspec.MsgspecError, PolarsError, ValidationError):
+        return None
+    if targets is not None:
+        pooled, pairs = (frame.filter(pl.col("target").is_in(list(targets))) for frame in (pooled, pairs))
+    return RoutingPlan(metadata=metadata, routing=routing, planning=planning, pooled=pooled, pairs=pairs)
 
 
 def _decoded(
@@ -226,7 +278,7 @@ def _frames(
     entries = entries_of()
     names = sorted(entries)
     decoder = msgspec.json.Decoder(_TargetEntry)
-    columns = record_schema(SymbolDecision, without=() if explained else _EXPLAINING)
+    columns = record_schema(SymbolDecision, without=() if explained else EXPLAINING)
     own: list[CrossSectionalDecision] = []
     tables = [pl.DataFrame(schema={"target": pl.String(), "symbol": pl.String(), **columns})]
     for start in range(0, len(names), _TARGETS_AT_ONCE):
@@ -237,9 +289,11 @@ def _frames(
         decisions = [entry.symbols[symbol] for _, entry in decoded for symbol in sorted(entry.symbols)]
         pair = [pl.Series("target", of_target, pl.String()), pl.Series("symbol", symbols, pl.String())]
         tables.append(pl.DataFrame(pair).hstack(table_of(decisions, columns)))
-    pooled = table_of(own, _POOLED_COLUMNS)
-    pooled = pooled.select(pl.Series("target", names, dtype=pl.String), pl.all())
-    return pooled, pl.concat(tables)
+    return _pooled_table(names, own), pl.concat(tables)
+
+
+def _pooled_table(names: Sequence[str], decisions: Sequence[CrossSectionalDecision]) -> pl.DataFrame:
+    return table_of(decisions, _POOLED_COLUMNS).select(pl.Series("target", names, dtype=pl.String), pl.all())
 
 
 def _dumped(section: BaseModel) -> dict[str, object]:

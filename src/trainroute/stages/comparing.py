@@ -94,7 +94,7 @@ def read_planned(path: Path) -> Planned:
             name=str(path), training=None, routing=read_routing_plan(path / ROUTING_PLAN_DIR, explained=False)
         )
     plan = load_training_plan(directory)
-    routing = routing_plan_beside(directory if directory.is_dir() else directory.parent, explained=False)
+    routing = routing_plan_beside(directory if directory.is_dir() else directory.parent)
     made_from = routing is not None and routing.plan_id == plan.metadata.routing_plan_id
     return Planned(name=str(path), training=plan, routing=routing if made_from else None)
 

@@ -88,7 +88,7 @@ class TrainingRouter:
         *,
         cut_from: Candidates | None = None,
     ) -> RoutingPlan:
-        """Decide, and write ``routing_plan.{json,yaml,md}`` into ``output_dir``.
+        """Decide, and write ``routing_plan.{json,parquet,yaml,md}`` into ``output_dir``.
 
         Where the candidates are a part of the table that lies in ``METRICS``, ``cut_from`` is that table: the plan is
         stale once it changes. With ``routing.hysteresis`` the plan that lies in ``output_dir`` is held on to.
@@ -115,7 +115,7 @@ class TrainingRouter:
         """Decide as `generate_routing_plan`, after the plan that lies in ``output_dir``, and write nothing."""
         there = routing_plan_file(Path(output_dir))
         on = self.config.routing.hysteresis.on and there.is_file()
-        previous = read_routing_plan(there) if on else None
+        previous = read_routing_plan(there, explained=False) if on else None
         plan = self.route(routing_candidates, git_commit=git_commit, previous=previous, cut_from=cut_from)
         for name in unmatched_pins(plan.routing.pins, plan.pairs):
             LOGGER.warning("routing.pins: %s means no (target, symbol) of the candidates", name)
@@ -127,7 +127,7 @@ class TrainingRouter:
         return plan
 
     def write(self, plan: RoutingPlan, output_dir: Path | str) -> None:
-        """Write ``routing_plan.{json,yaml,md}`` into ``output_dir``."""
+        """Write ``routing_plan.{json,parquet,yaml,md}`` into ``output_dir``."""
         LOGGER.info("Training routing plan generated: %s", write_routing_plan(plan, Path(output_dir)))
 
 

@@ -170,7 +170,11 @@ def test_only_the_formats_asked_for(plan: RoutingPlan, tmp_path: Path) -> None:
     )
     write_routing_plan(plan, tmp_path)
     write_routing_plan(other, tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["routing_plan.json", "routing_plan.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "routing_plan.json",
+        "routing_plan.md",
+        "routing_plan.parquet",
+    ]
 
 
 def test_the_page_is_short_and_names_are_harmless(plan: RoutingPlan, tmp_path: Path) -> None:
