@@ -1,40 +1,23 @@
-"""The program's commands. Each is imported when it is called, so that the help page costs no heavy import."""
+"""Arguments to commands. Each command is imported when it is called, so that a help page costs no heavy import."""
 
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, reduce
+from operator import getitem
 from typing import TYPE_CHECKING, cast
 
-from cyclopts import App
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from trainroute import __version__
+from trainroute.cli.commands import ABOUT, COMMANDS, COMPATIBILITY, PROGRAM
+from trainroute.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-COMMANDS = {
-    "run": ("training", "The one command: rank, select, measure, route, plan, train."),
-    "train": ("training", "Train by the plan that is there, or without one."),
-    "predict": ("predicting", "Predict new rows with the trained models, as the plan routes them."),
-    "route": ("routing", "Turn a candidates table of your own into a routing plan and a training plan."),
-    "show": ("plans", "Print a plan: routes, jobs, families."),
-    "validate": ("plans", "Check a plan: schema, consistency, staleness, names."),
-    "explain": ("explaining", "Say why pairs are routed as they are, and what would change it."),
-    "diff": ("comparing", "Compare two plans: jobs, routes, and why."),
-    "families": ("families", "List the model families: what they can do, and whether they are installed."),
-    "prepare": ("data", "Turn OHLCV bars into features and targets."),
-    "sample": ("data", "Write the real sample data."),
-    "init": ("data", "Write an editable config."),
-}
-
-COMPATIBILITY = {
-    "TRAINING.orchestration.intelligent_trainer": ("intelligent_trainer", COMMANDS["run"][1]),
-    "TRAINING.training_strategies.main": ("training_main", COMMANDS["train"][1]),
-}
-
 
 def build_app() -> App:
     """Return the program: one help page, every command loaded when it is called."""
-    about = "Decide where to train (pooled, per symbol, both, experiment, nothing), then train exactly that."
-    app = _app("trainroute", about)
+    app = _app(PROGRAM, ABOUT)
     for name, (module, line) in COMMANDS.items():
         app.command(f"trainroute.cli.{module}:{name}", name=name, help=line)
     return app
@@ -46,6 +29,34 @@ def build_compatibility_app() -> App:
     for module, (name, line) in COMPATIBILITY.items():
         app.command(f"trainroute.cli.training:{name}", name=module, help=line)
     return app
+
+
+def call(app: App, tokens: Sequence[str]) -> object:
+    """Carry out the command that the tokens name.
+
+    Raises
+    ------
+    UsageError
+        If there is no such command, or it cannot take these arguments.
+    """
+    try:
+        return app(tokens, exit_on_error=False, print_error=False)
+    except UnusedCliTokensError as error:
+        raise _too_many(error, app) from error
+    except CycloptsError as error:
+        raise UsageError(str(error)) from error
+
+
+def _too_many(error: UnusedCliTokensError, app: App) -> UsageError:
+    """Return the error for arguments that a command has no place for."""
+    chain = error.command_chain or ()
+    command = " ".join((*app.name, *chain))
+    places = [found for found in reduce(getitem, chain, app).assemble_argument_collection() if found.index is not None]
+    names = [place.name.removeprefix("--").upper() for place in places]
+    forms = [name if place.required else f"[{name}]" for name, place in zip(names, places, strict=True)]
+    expected = f"expected '{' '.join((command, *forms))}' and options" if forms else f"'{command}' takes options only"
+    stray = ", ".join(map(repr, error.unused_tokens or ()))
+    return UsageError(f"cannot use {stray}: {expected}; leave the rest out, or see '{command} --help'")
 
 
 def _app(name: str, about: str) -> App:
@@ -65,7 +76,7 @@ class _PageConsole:
 
     @cached_property
     def _console(self) -> "Console":
-        from trainroute.report.console import PipedConsole  # noqa: PLC0415 - see above
+        from trainroute.report.console import PipedConsole
 
         return PipedConsole()
 

@@ -4,9 +4,6 @@ from pathlib import Path
 
 from trainroute.cli.answers import ANSWER, AnswerOptions, answer
 from trainroute.cli.options import SELECTOR, VERBOSITY, Flag, SelectorOptions, Verbosity
-from trainroute.cli.selecting import selector_of
-from trainroute.report.differences import difference_lines, difference_markdown
-from trainroute.stages import comparing
 
 
 def diff(
@@ -33,6 +30,10 @@ def diff(
         End with 1 where the plans differ, 0 where they are the same.
     """
     del verbosity
+    from trainroute.cli.selecting import selector_of
+    from trainroute.report.differences import difference_lines, difference_markdown
+    from trainroute.stages import comparing
+
     found = comparing.diff(before, after, limit=answers.limit, selector=selector_of(select))
     answer(answers, lines=difference_lines(found), document=found, markdown=difference_markdown(found))
     return 1 if exit_code and not found.same else 0

@@ -1,16 +1,15 @@
 """Commands that write inputs: `prepare`, `sample`, `init`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainroute.cli.options import VERBOSITY, Flag, Names, Verbosity
-from trainroute.config import default_config_text, load
+from trainroute.config import WORKING_DIRECTORY_CONFIG
 from trainroute.errors import UsageError
-from trainroute.panel.prepare import PrepareSummary
-from trainroute.panel.prepare import prepare as prepare_data
-from trainroute.panel.sample import write_sample
-from trainroute.records.artifacts import write_atomically
-from trainroute.report.progress import terminal_progress
 from trainroute.text import print_lines
+
+if TYPE_CHECKING:
+    from trainroute.panel.prepare import PrepareSummary
 
 
 def prepare(
@@ -38,6 +37,9 @@ def prepare(
         Make longer bars first, such as 5m.
     """
     del verbosity
+    from trainroute.panel.prepare import prepare as prepare_data
+    from trainroute.report.progress import terminal_progress
+
     summary = prepare_data(
         bars, data_dir, targets=targets, resample=resample, symbols=symbols, progress=terminal_progress()
     )
@@ -53,12 +55,15 @@ def sample(*, data_dir: Path = Path("data"), verbosity: Verbosity = VERBOSITY) -
         Where symbol=X/X.parquet are written.
     """
     del verbosity
+    from trainroute.panel.sample import write_sample
+    from trainroute.report.progress import terminal_progress
+
     return _prepared(write_sample(data_dir, progress=terminal_progress()))
 
 
 def init(
     *,
-    config: Path = load.WORKING_DIRECTORY_CONFIG,
+    config: Path = WORKING_DIRECTORY_CONFIG,
     force: Flag = False,
     verbosity: Verbosity = VERBOSITY,
 ) -> int:
@@ -74,12 +79,15 @@ def init(
     del verbosity
     if config.exists() and not force:
         raise UsageError(f"{config}: is there already; give --force to replace it, or --config for another place")
+    from trainroute.config import default_config_text
+    from trainroute.records.artifacts import write_atomically
+
     write_atomically(config, default_config_text().encode())
     print_lines(f"wrote {config}")
     return 0
 
 
-def _prepared(summary: PrepareSummary) -> int:
+def _prepared(summary: "PrepareSummary") -> int:
     n_symbols, n_features = len(summary.symbols), len(summary.features)
     print_lines(
         f"{summary.data_dir}: {n_symbols} symbols, {summary.n_rows:,} rows, {n_features} features",

@@ -9,19 +9,18 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
-from operator import getitem
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
-
-from trainroute.cli.app import build_app, build_compatibility_app
+from trainroute.cli import front_page
 from trainroute.errors import TrainrouteError, UsageError
-from trainroute.logs import configure_logging
 from trainroute.text import printable
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 INTERRUPTED = 128 + signal.SIGINT
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000  # a command makes many objects and few cycles
@@ -41,27 +40,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program; ``arguments`` default to the command line."""
     tokens = sys.argv[1:] if arguments is None else list(arguments)
     _prepare_process()
+    if front_page.is_asked_for(tokens):
+        sys.exit(_exit_code(front_page.show, verbose=False))
+    from trainroute.cli.app import build_app
+
     sys.exit(run_app(build_app(), tokens))
 
 
 def compatibility_main(module: str) -> None:
     """Run an entry point of ``TRAINING`` as ``python -m <module>`` would."""
     _prepare_process()
+    from trainroute.cli.app import build_compatibility_app
+
     sys.exit(run_app(build_compatibility_app(), [module, *sys.argv[1:]]))
 
 
-def run_app(app: App, tokens: Sequence[str]) -> int:
+def run_app(app: "App", tokens: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    from trainroute.cli.app import call
+    from trainroute.logs import configure_logging
+
     verbose = "--verbose" in tokens
     configure_logging(verbose=verbose)
     if not verbose:
         sys.excepthook = _one_line
+    return _exit_code(lambda: call(app, tokens), verbose=verbose)
+
+
+def _exit_code(work: Callable[[], object], *, verbose: bool) -> int:
+    """Do the work, say what went wrong in one line, and return the exit code."""
     try:
-        result = app(tokens, exit_on_error=False, print_error=False)
+        result = work()
         sys.stdout.flush()  # while a reader that went away can still be noticed
-    except CycloptsError as error:
-        said = _too_many(error, app) if isinstance(error, UnusedCliTokensError) else error
-        return _failed(said, verbose=verbose, exit_code=UsageError.exit_code)
     except TrainrouteError as error:
         return _failed(error, verbose=verbose, exit_code=error.exit_code)
     except BrokenPipeError:
@@ -109,18 +119,6 @@ def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
     """Unwind as an interrupt does, so that workers, ledger and temporary files are left in order."""
     _say("terminated")
     sys.exit(128 + number)
-
-
-def _too_many(error: UnusedCliTokensError, app: App) -> UsageError:
-    """Return the error for arguments that a command has no place for."""
-    chain = error.command_chain or ()
-    command = " ".join((*app.name, *chain))
-    places = [found for found in reduce(getitem, chain, app).assemble_argument_collection() if found.index is not None]
-    names = [place.name.removeprefix("--").upper() for place in places]
-    forms = [name if place.required else f"[{name}]" for name, place in zip(names, places, strict=True)]
-    expected = f"expected '{' '.join((command, *forms))}' and options" if forms else f"'{command}' takes options only"
-    stray = ", ".join(map(repr, error.unused_tokens or ()))
-    return UsageError(f"cannot use {stray}: {expected}; leave the rest out, or see '{command} --help'")
 
 
 def _of_system(error: OSError) -> str:

@@ -2,8 +2,6 @@
 
 from trainroute.cli.answers import FORMAT, FormatOptions, answer_written
 from trainroute.cli.options import VERBOSITY, Verbosity
-from trainroute.families import describe_families
-from trainroute.report.families import families_markdown, print_families, print_family
 
 
 def families(
@@ -20,6 +18,9 @@ def families(
         Show this family wholly, with its hyperparameters and their defaults.
     """
     del verbosity
+    from trainroute.families import describe_families
+    from trainroute.report.families import families_markdown, print_families, print_family
+
     found = describe_families(None if name is None else [name])
     if form.format != "text":
         answer_written(form, document=found if name is None else found[0], markdown=families_markdown(found))

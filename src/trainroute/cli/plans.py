@@ -14,21 +14,8 @@ from trainroute.cli.options import (
     SelectorOptions,
     Verbosity,
 )
-from trainroute.cli.selecting import selector_of
-from trainroute.config import load_config
 from trainroute.errors import PlanNotFoundError
-from trainroute.panel import data_fingerprint, data_names
-from trainroute.plan import (
-    DEFAULT_OUTPUT,
-    Severity,
-    find_training_plan_dir,
-    load_training_plan,
-    plan_to_validate,
-    problems_beside,
-    routing_plan_beside,
-)
-from trainroute.records.selectors import select_jobs
-from trainroute.report.tables import print_plan
+from trainroute.records.places import DEFAULT_OUTPUT
 from trainroute.text import print_lines
 
 
@@ -41,6 +28,11 @@ def show(
 ) -> int:
     """Print a plan: routes per target, jobs in the order in which they run, what is blocked and why."""
     del verbosity
+    from trainroute.cli.selecting import selector_of
+    from trainroute.plan import load_training_plan, routing_plan_beside
+    from trainroute.records.selectors import select_jobs
+    from trainroute.report.tables import print_plan
+
     directory = _plan_dir(plan)
     loaded = load_training_plan(directory, allow_edited=read.allow_edited)
     if select != SELECTOR:
@@ -58,6 +50,10 @@ def validate(*, plan: PlanOptions = PLAN, data_dir: Path | None = None, program:
     data_dir
         The data that the plan is for; checked where it is given.
     """
+    from trainroute.config import load_config
+    from trainroute.panel import data_fingerprint, data_names
+    from trainroute.plan import Severity, plan_to_validate, problems_beside
+
     directory = _plan_dir(plan)
     loaded, edited = plan_to_validate(directory)
     config = load_config(program.config)
@@ -82,6 +78,8 @@ def validate(*, plan: PlanOptions = PLAN, data_dir: Path | None = None, program:
 
 
 def _plan_dir(plan: PlanOptions) -> Path:
+    from trainroute.plan import find_training_plan_dir
+
     found = find_training_plan_dir(plan.output_dir, plan.training_plan_dir)
     if found is None:
         looked = plan.output_dir or DEFAULT_OUTPUT

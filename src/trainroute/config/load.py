@@ -8,11 +8,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from trainroute.config import WORKING_DIRECTORY_CONFIG
 from trainroute.config.schema import Config
 from trainroute.config.strict_yaml import load_yaml
 from trainroute.errors import ConfigError, bounded, one_line
-
-WORKING_DIRECTORY_CONFIG = Path("CONFIG/training_config/routing_config.yaml")
 
 
 def default_config_text() -> str:

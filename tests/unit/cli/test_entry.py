@@ -9,7 +9,8 @@ import pytest
 from cyclopts import App
 
 from trainroute.cli import entry
-from trainroute.cli.app import COMMANDS, COMPATIBILITY, build_app, build_compatibility_app
+from trainroute.cli.app import build_app, build_compatibility_app
+from trainroute.cli.commands import COMMANDS, COMPATIBILITY
 from trainroute.errors import BrokenPlanError, BrokenResultError, DataError, TrainingError, TrainrouteError
 
 pytestmark = pytest.mark.usefixtures("quiet_logger")
@@ -182,11 +183,11 @@ def test_closed_streams_are_nowhere_and_stay_taken(closed: str, command: str, tm
 def test_what_stdout_cannot_encode_is_escaped(encoding: str) -> None:
     script = """
 from cyclopts import App
-from trainroute.cli import entry
+from trainroute.cli import app as cli, entry
 
 app = App()
 app.command(lambda: print("a × b → Ω \\N{SNOWMAN}"), name="work")
-entry.build_app = lambda: app
+cli.build_app = lambda: app
 entry.main(["work"])
 """
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
@@ -229,7 +230,7 @@ def test_a_scheduler_that_ends_the_program_lets_it_clean_up() -> None:
     script = """
 import os, signal
 from cyclopts import App
-from trainroute.cli import entry
+from trainroute.cli import app as cli, entry
 
 def work():
     try:
@@ -240,7 +241,7 @@ def work():
 
 app = App()
 app.command(work)
-entry.build_app = lambda: app
+cli.build_app = lambda: app
 entry.main(["work"])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
