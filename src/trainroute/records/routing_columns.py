@@ -1,12 +1,8 @@
 """The decisions of a routing plan as columns: a Parquet file beside the JSON, for tables and for a fast reader.
 
 One row per (target, symbol), with scores and evidence as plain columns and without what only explains (reasons and
-margins). It is read in place of the JSON, which takes some fifty times as long to decode, only if
-
-1. every byte of the JSON is still what this file was written beside (``trainroute.json_sha256``), and
-2. every byte of this file is what was written: it carries a seal, the SHA-256 of itself with the seal's digits zero.
-
-Else there is nothing to read, and who asked decodes the JSON: whatever is wrong with that is said then.
+margins). It is read in place of the JSON, which takes some twenty times as long to decode, where `columns_beside` finds
+it to be what was written together with that JSON. Else there is nothing to read, and who asked decodes the JSON.
 """
 
 import hashlib
@@ -19,18 +15,16 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from trainroute.logs import LOGGER
-from trainroute.parallel import ahead
 from trainroute.records.frames import encoded, json_string, json_text, nested
 from trainroute.records.plan import Record
 from trainroute.records.routing import EXPLAINING, PAIR_SCHEMA, SampleEvidence, SymbolScores
+from trainroute.records.routing_file import columns_beside
+from trainroute.records.sealing import UNSEALED, seal
 
 NESTED: dict[str, type[Record]] = {"scores": SymbolScores, "evidence": SampleEvidence}
 POOLED = "cross_sectional"
 
 _PREFIX = "trainroute."
-_JSON_DIGEST = "json_sha256"
-_SEAL = b"sealed by sha256 "
-_DIGITS = 2 * hashlib.sha256().digest_size
 _PAIRS = {name: dtype for name, dtype in PAIR_SCHEMA.items() if name not in EXPLAINING}
 
 
@@ -73,54 +67,27 @@ def write_columns(
         The SHA-256 of the file that they stand beside.
     """
     line = pl.concat_str(json_string("target"), pl.lit(":"), json_text(set(pooled.columns) - {"target"}))
+    own = "{" + b",".join(encoded(pooled, line, between=",")).decode() + "}"
     said = {name: text.decode() for name, text in origin.items()}
-    said[POOLED] = "{" + b",".join(encoded(pooled, line, between=",")).decode() + "}"
-    said[_JSON_DIGEST] = json_sha256
+    said |= {POOLED: own, "json_sha256": json_sha256, "seal": UNSEALED}
     file = BytesIO()
-    flat = pairs.drop(*EXPLAINING, strict=False).unnest(*NESTED)
-    seal = _SEAL.decode() + "0" * _DIGITS
-    flat.write_parquet(
-        file, compression="lz4", metadata={f"{_PREFIX}{name}": text for name, text in {**said, "seal": seal}.items()}
+    pairs.drop(*EXPLAINING, strict=False).unnest(*NESTED).write_parquet(
+        file, compression="lz4", metadata={f"{_PREFIX}{name}": text for name, text in said.items()}
     )
     data = bytearray(file.getbuffer())
-    at = _seal_of(data)
-    data[at : at + _DIGITS] = _digest_without(data, at)
+    seal(data)
     path.write_bytes(data)
 
 
-def open_columns(path: Path, beside: Path) -> RoutingColumns | None:
-    """Return the columns of a plan whose JSON is ``beside``; None where they are not, or not those of that file."""
+def open_columns(path: Path) -> RoutingColumns | None:
+    """Return the columns of a plan given by its JSON; None where they are not those of this file."""
     try:
-        with ahead(lambda: _digest(beside)) as json_sha256:
-            data = path.read_bytes()
-            at = _seal_of(data)
-            if data[at : at + _DIGITS] != _digest_without(data, at):
-                LOGGER.debug("%s: not as it was written, so it is not used", path)
-                return None
-            said = pl.read_parquet_metadata(BytesIO(data))
-        if said[f"{_PREFIX}{_JSON_DIGEST}"] != json_sha256():
-            LOGGER.debug("%s: not written beside this %s, so it is not used", path, beside.name)
-            return None
-    except (OSError, PolarsError, KeyError) as error:
-        LOGGER.debug("%s: cannot be used (%s)", path, error)
+        with path.open("rb") as file:
+            json_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        data = columns_beside(path, json_sha256)
+        said = {} if data is None else pl.read_parquet_metadata(BytesIO(data))
+    except (OSError, PolarsError) as error:
+        LOGGER.debug("%s: its columns cannot be used (%s)", path, error)
         return None
     parts = {name.removeprefix(_PREFIX): text.encode() for name, text in said.items()}
-    return RoutingColumns(parts=parts, data=data)
-
-
-def _seal_of(data: bytes | bytearray) -> int:
-    """Return where the digits of the seal begin, which is behind all rows."""
-    return data.rfind(_SEAL) + len(_SEAL)
-
-
-def _digest_without(data: bytes | bytearray, at: int) -> bytes:
-    with memoryview(data) as view:
-        digest = hashlib.sha256(view[:at])
-        digest.update(b"0" * _DIGITS)
-        digest.update(view[at + _DIGITS :])
-    return digest.hexdigest().encode()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None if data is None else RoutingColumns(parts=parts, data=data)

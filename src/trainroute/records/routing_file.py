@@ -3,6 +3,7 @@
 Nothing heavy is imported here, so that a plan can be read and hashed while what decodes it is still being imported.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from trainroute.records.artifacts import (
     parts_id,
 )
 from trainroute.records.directories import recover
+from trainroute.records.sealing import is_sealed
 
 STEM = "routing_plan"
 JSON_NAME = f"{STEM}.json"
@@ -64,21 +66,44 @@ def open_routing_plan(path: Path, targets: Collection[str] = ()) -> OpenedRoutin
     BrokenPlanError
         If it cannot be read.
     """
-    file = open_parts(routing_plan_file(path), MEMBERS)
+    path = routing_plan_file(path)
+    file = open_parts(path, MEMBERS)
     if file.parts is None:
         return OpenedRoutingPlan(file=file, plan_id=None, entries={})
-    content_id, plan_id = _ids(file.parts)
+    content_id, plan_id = _ids(path, file, file.parts)
     found = {target: _entry(file.data, len(file.parts["targets"]), target) for target in targets}
     entries = {target: entry for target, entry in found.items() if entry is not None}
     return OpenedRoutingPlan(file=replace(file, content_id=content_id), plan_id=plan_id, entries=entries)
 
 
-def _ids(parts: Mapping[str, JsonText]) -> tuple[str, str | None]:
+def columns_beside(path: Path, json_sha256: str) -> bytes | None:
+    """Return the Parquet file beside a plan's JSON, if it is what was written together with it.
+
+    Every byte of both is then what it was: the Parquet file is sealed, and holds the hash of the JSON.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON.
+    json_sha256 : str
+        The SHA-256 of its bytes.
+    """
+    try:
+        data = path.with_name(COLUMNS_NAME).read_bytes()
+    except OSError:
+        return None
+    return data if is_sealed(data) and json_sha256.encode() in data else None
+
+
+def _ids(path: Path, file: Opened, parts: Mapping[str, JsonText]) -> tuple[str | None, str | None]:
     """Return the hash of the content and the ``plan_id``, which is None where the metadata are no metadata."""
     try:
-        config_hash = msgspec.json.decode(parts["metadata"], type=dict[str, object]).get("config_hash")
+        metadata = msgspec.json.decode(parts["metadata"], type=dict[str, object])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        config_hash = None
+        metadata = {}
+    config_hash, plan_id = metadata.get("config_hash"), metadata.get("plan_id")
+    if isinstance(plan_id, str) and columns_beside(path, hashlib.sha256(file.data).hexdigest()) is not None:
+        return file.recorded, plan_id
     decisions = {"config_hash": canonical_json(config_hash), "targets": parts["targets"]}
     content, plan = ids_of_one_end([parts, decisions])
     return content, plan[:PLAN_ID_DIGITS] if isinstance(config_hash, str) else None

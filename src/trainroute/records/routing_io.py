@@ -170,7 +170,7 @@ def read_routing_plan(
 
 def _columns_beside(path: Path) -> tuple[RoutingColumns, RoutingMetadata, PolicyConfig] | None:
     """Return the columns of a plan given by its JSON, and where it comes from; None where only the JSON can tell."""
-    columns = open_columns(path.with_name(COLUMNS_NAME), path)
+    columns = open_columns(path)
     if columns is None:
         return None
     try:
