@@ -24,6 +24,7 @@ from trainroute.panel import load_panel
 from trainroute.plan import DEFAULT_OUTPUT, find_training_plan_dir
 from trainroute.progress import Progress, SilentProgress
 from trainroute.provenance import utc_now
+from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import read_candidates
 from trainroute.records.selectors import Selector
 from trainroute.stages import (
@@ -152,7 +153,7 @@ def run(
 
 
 def route(
-    candidates: Path | str,
+    candidates: Candidates | Path | str,
     *,
     output_dir: Path | str = DEFAULT_OUTPUT,
     families: Sequence[str] | None = None,
@@ -166,8 +167,9 @@ def route(
 
     Parameters
     ----------
-    candidates : Path or str
-        Parquet, CSV or JSON with at least ``target, symbol, score, sample_size``. It is copied to ``METRICS``.
+    candidates : Candidates, Path or str
+        Parquet, CSV or JSON with at least ``target, symbol, score, sample_size``, or one that was read. It is copied to
+        ``METRICS``.
     output_dir : Path or str
     families, model_types, max_jobs, max_cost, cost_from_ledger, config
         As of `run`.
@@ -180,7 +182,7 @@ def route(
     ensure_logging()
     settings, output_dir = as_config(config), Path(output_dir)
     asked = families_asked_for(families, model_types, settings)
-    table = read_candidates(Path(candidates))
+    table = candidates if isinstance(candidates, Candidates) else read_candidates(Path(candidates))
     routing, plan = plan_candidates(
         table,
         settings,

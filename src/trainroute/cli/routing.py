@@ -1,6 +1,7 @@
 """The command `route`: to plans, or to what other settings would change in them."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ from trainroute.cli.answers import ANSWER, AnswerOptions, answer
 from trainroute.cli.options import Flag
 from trainroute.cli.run_options import ROUTE, RouteOptions
 from trainroute.errors import UsageError
+from trainroute.parallel import ahead
+from trainroute.records.places import DEFAULT_OUTPUT
 
 
 @Parameter(name="*")
@@ -50,12 +53,13 @@ def route(
         return _tried(candidates, options, trial, answers)
     if candidates is None:
         raise UsageError("route what? Give a candidates table; or --dry-run, --set or --sweep to try on a stored run")
-    from trainroute import pipeline
-    from trainroute.cli.training import closed
-    from trainroute.plan import DEFAULT_OUTPUT
+    from trainroute.records.candidates_io import read_candidates
 
+    with ahead(partial(read_candidates, candidates)) as reading:
+        from trainroute import pipeline
+        from trainroute.cli.training import closed
     result = pipeline.route(
-        candidates,
+        reading(),
         output_dir=options.output_dir or DEFAULT_OUTPUT,
         families=options.families,
         model_types=options.model_types,
@@ -69,7 +73,6 @@ def route(
 
 def _tried(candidates: Path | None, options: RouteOptions, trial: TrialOptions, answers: AnswerOptions) -> int:
     from trainroute import stages
-    from trainroute.plan import DEFAULT_OUTPUT
     from trainroute.report.differences import difference_lines, difference_markdown
     from trainroute.report.sweep import sweep_lines, sweep_markdown
 

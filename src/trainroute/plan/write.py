@@ -6,13 +6,13 @@ Each job is encoded once; every file is put together from these lines.
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from trainroute.parallel import in_threads
+from trainroute.parallel import available_cores, in_threads
 from trainroute.plan.markdown import plan_markdown
-from trainroute.plan.views import VIEWS, views_of
+from trainroute.plan.views import VIEWS, View, views_of
 from trainroute.records.artifacts import write_parts
 from trainroute.records.directories import replaced_directory
 from trainroute.records.plan import TrainingPlan
@@ -25,7 +25,11 @@ _OWNED = frozenset({MASTER_NAME, MIRROR_NAME, YAML_NAME, MARKDOWN_NAME, *VIEWS})
 
 
 def write_training_plan(
-    plan: TrainingPlan, directory: Path, *, formats: Sequence[str] = ("JSON", "YAML", "MARKDOWN")
+    plan: TrainingPlan,
+    directory: Path,
+    *,
+    formats: Sequence[str] = ("JSON", "YAML", "MARKDOWN"),
+    after: Callable[[], object] | None = None,
 ) -> Path:
     """Write every file of a plan into ``directory``, replacing what is there; return the master's path.
 
@@ -36,6 +40,8 @@ def write_training_plan(
         Usually ``<output>/globals/training_plan``.
     formats : sequence of str
         ``routing.dump_plan_as``: whether YAML and Markdown are wanted. The JSON files are always written.
+    after : callable, optional
+        Called when every file is written, before they take their place; where it raises, nothing is replaced.
 
     Raises
     ------
@@ -43,7 +49,7 @@ def write_training_plan(
         If the directory cannot be written, or holds files that are not a training plan's.
     """
     parts = plan_parts(plan)
-    with replaced_directory(directory, owned=_OWNED) as fresh:
+    with replaced_directory(directory, owned=_OWNED, after=after) as fresh:
 
         def truth() -> None:
             _write(fresh / MASTER_NAME, parts, durable=True)
@@ -58,14 +64,19 @@ def write_training_plan(
 
         def views(folder: str) -> None:
             (fresh / folder).mkdir()
-            for name, view in views_of(folder, plan):
-                _write(fresh / name, view)
+            found, cores = views_of(folder, plan), available_cores()
+            in_threads(partial(_write_views, fresh), [found[share::cores] for share in range(cores)])
 
         wanted: dict[str, Callable[[], None]] = {"YAML": yaml, "MARKDOWN": markdown}
         writers: list[Callable[[], None]] = [truth, *(partial(views, folder) for folder in VIEWS)]
         writers += [write for name, write in wanted.items() if name in formats]
         in_threads(lambda write: write(), writers)
     return directory / MASTER_NAME
+
+
+def _write_views(directory: Path, views: Iterable[View]) -> None:
+    for view in views:
+        _write(directory / view.path, view.parts())
 
 
 def _write(path: Path, parts: Mapping[str, Sequence[bytes]], *, durable: bool = False) -> None:

@@ -10,7 +10,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,9 @@ _RENAME_EXCHANGE = 2
 
 
 @contextmanager
-def replaced_directory(directory: Path, *, owned: Collection[str]) -> Iterator[Path]:
+def replaced_directory(
+    directory: Path, *, owned: Collection[str], after: Callable[[], object] | None = None
+) -> Iterator[Path]:
     """Yield an empty directory that takes the place of ``directory`` when the block ends without an error.
 
     Parameters
@@ -30,6 +32,8 @@ def replaced_directory(directory: Path, *, owned: Collection[str]) -> Iterator[P
         What is replaced; it need not exist.
     owned : collection of str
         Names that may stand in it. Anything else there is somebody's work, and nothing is replaced.
+    after : callable, optional
+        Called when the new directory is whole, before it takes its place; where it raises, nothing is replaced.
 
     Raises
     ------
@@ -47,6 +51,8 @@ def replaced_directory(directory: Path, *, owned: Collection[str]) -> Iterator[P
     try:
         fresh.chmod(0o755)
         yield fresh
+        if after is not None:
+            after()
         _put_in_place(fresh, directory)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -1,6 +1,6 @@
 """Candidates to decisions, decisions to jobs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from trainroute.errors import UsageError, bounded
 from trainroute.families import FamilySelection, select_families
 from trainroute.logs import LOGGER
 from trainroute.panel import data_fingerprint
-from trainroute.parallel import beside
+from trainroute.parallel import ahead, beside
 from trainroute.plan import Budget, build_training_plan, write_training_plan
 from trainroute.provenance import git_commit, utc_now
 from trainroute.provenance import run_id as new_run_id
@@ -209,9 +209,9 @@ class TrainingPlanGenerator:
             budget=self.budget,
         )
 
-    def write(self, plan: TrainingPlan, output_dir: Path | str) -> None:
-        """Write every file of the plan into ``output_dir``."""
-        path = write_training_plan(plan, Path(output_dir), formats=self.config.routing.dump_plan_as)
+    def write(self, plan: TrainingPlan, output_dir: Path | str, *, after: Callable[[], object] | None = None) -> None:
+        """Write every file of the plan into ``output_dir``; ``after`` as of `write_training_plan`."""
+        path = write_training_plan(plan, Path(output_dir), formats=self.config.routing.dump_plan_as, after=after)
         LOGGER.info("Training plan generated: %s (%d jobs)", path, len(plan.jobs))
         if plan.summary.budget is not None:
             LOGGER.info("Budget: %d of %d jobs kept", len(plan.jobs), plan.summary.budget.jobs_asked)
@@ -233,7 +233,7 @@ def plan_candidates(
 ) -> tuple[RoutingPlan, TrainingPlan]:
     """Decide and plan, and write both plans into an output directory.
 
-    The next thing is worked out while the last one is written; nothing is written before what it follows from is there.
+    The next thing is worked out while the last one is written; nothing takes its place before what it follows from.
 
     Parameters
     ----------
@@ -264,9 +264,9 @@ def plan_candidates(
             symbols=routing.symbols,
         )
     generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets, budget=budget)
-    with beside(partial(router.write, routing, output_dir / ROUTING_PLAN)):
+    with ahead(partial(router.write, routing, output_dir / ROUTING_PLAN)) as written:
         plan = generator.plan(
             data_fingerprint=fingerprint, routing_plan_path=ROUTING_PLAN / "routing_plan.json", git_commit=commit
         )
-    generator.write(plan, output_dir / TRAINING_PLAN)
+        generator.write(plan, output_dir / TRAINING_PLAN, after=written)
     return routing, plan
