@@ -161,7 +161,7 @@ def test_a_cost_that_leaves_the_pool_out_is_the_cause(plans: tuple[Path, Path], 
 
 
 def test_comparing_imports_nothing_that_trains_or_measures() -> None:
-    code = "import sys, trainroute.cli.comparing; print(*sys.modules)"
+    code = "import sys, trainroute.report.differences, trainroute.stages.comparing; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert "trainroute.stages.comparing" in loaded
     assert not {"scipy", "sklearn", "trainroute.train", "trainroute.evaluate"} & set(loaded)
