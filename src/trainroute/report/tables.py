@@ -17,6 +17,7 @@ from trainroute.text import print_lines, printable
 
 _ROOM_FOR_INTERVALS = 110
 _MOST_JOBS_SHOWN = 40
+_MOST_TARGETS_SHOWN = 50
 _MOST_GAPS_SHOWN = 10
 _BYTES_PER_MB = 1 << 20
 
@@ -30,20 +31,24 @@ _ROUTE_HEADINGS = {
 
 
 def routes_table(routing: RoutingPlan, *, width: int) -> Table:
-    """One row per target: the pooled side, and how many symbols have which route; intervals where there is room."""
+    """One row per target, the first of many: the pooled side, and how many symbols have which route.
+
+    Intervals are there where ``width`` has room.
+    """
     roomy = width >= _ROOM_FOR_INTERVALS
-    table = compact_table("Routes: symbols per target")
+    shown = routing.pooled.head(_MOST_TARGETS_SHOWN).select("target", "state", "score", "score_ci_low", "score_ci_high")
+    cut = "" if shown.height == len(routing.targets) else f", the first {shown.height} of {len(routing.targets)}"
+    table = compact_table(f"Routes: symbols per target{cut}")
     table.add_column("target", overflow="fold")
     table.add_column("pooled side", no_wrap=True)
     table.add_column("score [interval]" if roomy else "score", no_wrap=True)
     for heading in _ROUTE_HEADINGS.values():
         table.add_column(heading, justify="right", no_wrap=True)
     counts = _route_counts(routing.pairs)
-    for target in routing.targets:
-        pooled = routing.cross_sectional(target)
+    for target, state, score, *interval in shown.iter_rows():
         row = [str(counts.get((target, route.value), "·")) for route in _ROUTE_HEADINGS]
-        interval = (pooled.score_ci_low, pooled.score_ci_high) if roomy else (None, None)
-        table.add_row(Text(printable(target)), pooled.state.value, _scored(pooled.score, *interval), *row)
+        scored = _scored(score, *interval) if roomy else _scored(score, None, None)
+        table.add_row(Text(printable(target)), state, scored, *row)
     table.add_section()
     total = routing.route_counts()
     table.add_row("all", "", "", *(str(total[route] or "·") for route in _ROUTE_HEADINGS))

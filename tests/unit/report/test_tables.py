@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from trainroute.config.schema import Config
+from trainroute.records.candidates_io import validate_candidates
 from trainroute.records.plan import (
     JobMetadata,
     TrainingJob,
@@ -21,6 +24,7 @@ from trainroute.records.results import (
 )
 from trainroute.records.vocabulary import RouteState, Stage, TrainingType
 from trainroute.report.tables import print_lines, print_plan, print_summary
+from trainroute.route import build_routing_plan
 
 
 def _plan(n_jobs: int) -> TrainingPlan:
@@ -169,6 +173,26 @@ def test_names_are_printed_as_they_are_and_many_jobs_are_cut(capsys: pytest.Capt
     assert "the first 40 of 60" in out
     assert "3 (target, symbol) blocked" in out
     assert "3 below the score minimum" in out
+
+
+@pytest.mark.parametrize(("targets", "shown"), [(3, 3), (50, 50), (51, 50)])
+def test_routes_of_many_targets_are_cut_and_counted_in_all(
+    capsys: pytest.CaptureFixture[str], targets: int, shown: int
+) -> None:
+    rows = [
+        {"target": f"y_[red]_{number:02d}", "symbol": symbol, "score": 0.6, "sample_size": 9000}
+        for number in range(targets)
+        for symbol in (None, "A", "B")
+    ]
+    table = validate_candidates(pl.DataFrame(rows, infer_schema_length=None), "t")
+    routing = build_routing_plan(table, Config(), generated_at="2024", git_commit=None)
+    print_plan(_plan(1), routing)
+    out = capsys.readouterr().out
+    assert out.count(" WEAK_BUT_OK ") == shown
+    assert (f", the first {shown} of {targets}" in out) == (shown < targets)
+    assert f"y_[red]_{shown - 1:02d}" in out
+    (total,) = (line.split() for line in out.splitlines() if line.strip().startswith("all"))
+    assert sum(map(int, filter(str.isdigit, total))) == 2 * targets
 
 
 def test_long_lines_are_not_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
