@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -27,7 +28,7 @@ from trainroute.records.artifacts import write_json_artifact
 from trainroute.records.patterns import selected
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.predictions import EVALUATION_SCHEMA_VERSION, PredictionEvaluation
-from trainroute.records.routing_file import routing_plan_file
+from trainroute.records.routing_file import OpenedRoutingPlan, open_routing_plan, routing_plan_file
 from trainroute.records.routing_io import read_routing_plan
 from trainroute.records.vocabulary import RouteState
 from trainroute.serving import Asked, Decision, Served, Service, Unseen, Weights, find_models, find_services, serve
@@ -236,11 +237,17 @@ def _services(
     of_data = everywhere if symbols is None else selected("symbol of the data", symbols, everywhere)
     routing = None if plan_dir is None else routing_plan_file(output_of(plan_dir) / ROUTING_PLAN_DIR)
 
+    @cache
+    def opened(path: Path) -> OpenedRoutingPlan:
+        return open_routing_plan(path, wanted)
+
     def decisions(target: str) -> Mapping[str, Decision]:
         if routing is None or not routing.is_file():
             return {}
         if target not in decided:
-            pairs = read_routing_plan(routing, targets=[target], allow_edited=allow_edited).pairs
+            pairs = read_routing_plan(
+                routing, targets=[target], allow_edited=allow_edited, opened=opened(routing)
+            ).pairs
             decided[target] = {
                 symbol: Decision(route=RouteState(route), reason="; ".join(reasons[:_REASONS_JOINED]))
                 for symbol, route, reasons in pairs.select("symbol", "route", "reasons").iter_rows()
