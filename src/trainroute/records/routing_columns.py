@@ -19,7 +19,7 @@ from trainroute.records.frames import encoded, json_string, json_text, nested
 from trainroute.records.plan import Record
 from trainroute.records.routing import EXPLAINING, PAIR_SCHEMA, SampleEvidence, SymbolScores
 from trainroute.records.routing_file import columns_beside
-from trainroute.records.sealing import UNSEALED, seal
+from trainroute.records.sealing import seal, unsealed
 
 NESTED: dict[str, type[Record]] = {"scores": SymbolScores, "evidence": SampleEvidence}
 POOLED = "cross_sectional"
@@ -69,13 +69,13 @@ def write_columns(
     line = pl.concat_str(json_string("target"), pl.lit(":"), json_text(set(pooled.columns) - {"target"}))
     own = "{" + b",".join(encoded(pooled, line, between=",")).decode() + "}"
     said = {name: text.decode() for name, text in origin.items()}
-    said |= {POOLED: own, "json_sha256": json_sha256, "seal": UNSEALED}
+    said |= {POOLED: own, "seal": unsealed(json_sha256)}
     file = BytesIO()
     pairs.drop(*EXPLAINING, strict=False).unnest(*NESTED).write_parquet(
         file, compression="lz4", metadata={f"{_PREFIX}{name}": text for name, text in said.items()}
     )
     data = bytearray(file.getbuffer())
-    seal(data)
+    seal(data, json_sha256)
     path.write_bytes(data)
 
 

@@ -26,6 +26,7 @@ STEM = "routing_plan"
 JSON_NAME = f"{STEM}.json"
 COLUMNS_NAME = f"{STEM}.parquet"
 MEMBERS = ("metadata", "config", "targets")
+_COLUMNS_OVERHEAD = 1 << 20  # bytes; columns say less than the JSON does, so what is larger is something else
 _ENTRY = b'{"cross_sectional":'
 
 
@@ -79,7 +80,7 @@ def open_routing_plan(path: Path, targets: Collection[str] = ()) -> OpenedRoutin
 def columns_beside(path: Path, json_sha256: str) -> bytes | None:
     """Return the Parquet file beside a plan's JSON, if it is what was written together with it.
 
-    Every byte of both is then what it was: the Parquet file is sealed, and holds the hash of the JSON.
+    Every byte of both is then what it was: the seal of the Parquet file holds the hash of the JSON.
 
     Parameters
     ----------
@@ -88,11 +89,14 @@ def columns_beside(path: Path, json_sha256: str) -> bytes | None:
     json_sha256 : str
         The SHA-256 of its bytes.
     """
+    columns = path.with_name(COLUMNS_NAME)
     try:
-        data = path.with_name(COLUMNS_NAME).read_bytes()
+        if not columns.is_file() or columns.stat().st_size > path.stat().st_size + _COLUMNS_OVERHEAD:
+            return None
+        data = columns.read_bytes()
     except OSError:
         return None
-    return data if is_sealed(data) and json_sha256.encode() in data else None
+    return data if is_sealed(data, json_sha256) else None
 
 
 def _ids(path: Path, file: Opened, parts: Mapping[str, JsonText]) -> tuple[str | None, str | None]:

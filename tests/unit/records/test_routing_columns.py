@@ -1,6 +1,7 @@
 """The columns beside a routing plan: what the JSON says, read without it; never anything else."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -17,7 +18,9 @@ from trainroute.records.artifacts import read_json_artifact, write_json_artifact
 from trainroute.records.candidates_io import validate_candidates
 from trainroute.records.routing import RoutingPlan, identified
 from trainroute.records.routing_columns import open_columns
+from trainroute.records.routing_file import open_routing_plan
 from trainroute.records.routing_io import read_routing_origin, read_routing_plan, write_routing_plan
+from trainroute.records.sealing import is_sealed, seal, unsealed
 from trainroute.route import build_routing_plan
 
 NAMES = ["AAPL", "a/b", "é", 'quote"', "", "n\nl", "sealed by sha256 " + "0" * 64]
@@ -123,6 +126,48 @@ def test_those_of_another_plan_are_not_used(plan: RoutingPlan, tmp_path: Path) -
     assert read_routing_plan(path, explained=False).metadata == plan.metadata
 
 
+def test_a_name_that_is_the_hash_of_another_json_opens_nothing(plan: RoutingPlan, tmp_path: Path) -> None:
+    path = write_routing_plan(plan, tmp_path / "this")
+    json_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    names = [json_sha256, f" beside {json_sha256}", unsealed(json_sha256)]
+    pairs = plan.pairs.filter(pl.col("target") == "y").head(3).with_columns(symbol=pl.Series(sorted(names)))
+    metadata = msgspec.structs.replace(plan.metadata, git_commit=unsealed(json_sha256))
+    evil = write_routing_plan(identified(replace(plan, pairs=pairs, metadata=metadata)), tmp_path / "evil")
+    assert open_columns(evil) is not None
+    path.with_name(COLUMNS).write_bytes(evil.with_name(COLUMNS).read_bytes())
+    assert open_columns(path) is None
+    assert open_routing_plan(path).plan_id == plan.plan_id
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_file_of_a_size_that_can_be_is_not_even_read(plan: RoutingPlan, tmp_path: Path) -> None:
+    path = write_routing_plan(plan, tmp_path)
+    beside = path.with_name(COLUMNS)
+
+    def huge() -> None:
+        with beside.open("wb") as file:
+            file.truncate(200 << 30)
+
+    others = [lambda: os.mkfifo(beside), huge, beside.mkdir, lambda: beside.symlink_to(beside.name)]
+    beside.unlink()
+    for put in others:
+        put()
+        assert open_columns(path) is None
+        assert read_routing_plan(path, explained=False).plan_id == plan.plan_id
+        if beside.is_dir():
+            beside.rmdir()
+        else:
+            beside.unlink()
+
+
+@pytest.mark.parametrize("last", ["sealed by sha256 ", "sealed by sha256 " + "0" * 64 + " beside x"])
+def test_what_looks_like_a_seal_behind_it_makes_a_file_that_is_not_used(last: str) -> None:
+    data = bytearray((unsealed("a") + last).encode())
+    seal(data, "a")
+    assert not is_sealed(bytes(data), "a")
+    assert not is_sealed(bytes(data), "x")
+
+
 @pytest.mark.parametrize(("old", "new"), [('cs_state":"', 'cs_state":"X'), (":0.999", ":0.998"), ("AAPL", "AAPM")])
 def test_an_edit_of_the_json_is_named_as_ever(plan: RoutingPlan, tmp_path: Path, old: str, new: str) -> None:
     path = write_routing_plan(plan, tmp_path)
@@ -164,11 +209,13 @@ def test_columns_of_another_version_are_not_used(plan: RoutingPlan, tmp_path: Pa
     path = write_routing_plan(plan, tmp_path)
     beside = path.with_name(COLUMNS)
     said = {key: text for key, text in pl.read_parquet_metadata(beside).items() if key.startswith("trainroute.")}
-    blank = {**said, "trainroute.seal": "sealed by sha256 " + "0" * 64}
+    json_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    blank = {**said, "trainroute.seal": unsealed(json_sha256)}
     file = BytesIO()
     pl.read_parquet(beside).drop("p_skill").write_parquet(file, metadata=blank)
-    data = file.getvalue()
-    beside.write_bytes(data.replace(b"0" * 64, hashlib.sha256(data).hexdigest().encode()))
+    data = bytearray(file.getvalue())
+    seal(data, json_sha256)
+    beside.write_bytes(data)
     columns = open_columns(path)
     assert columns is not None
     with pytest.raises(pl.exceptions.ColumnNotFoundError):
