@@ -23,8 +23,11 @@ TrainrouteError                   exit code 1
 A message is one line: what, where (file, column, key, symbol), what was expected, what to do.
 """
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -151,3 +154,14 @@ def bounded(names: Iterable[str], *, limit: int = 3) -> str:
     if len(names) <= limit:
         return ", ".join(names)
     return f"{len(names)} in all, e.g. {', '.join(names[:limit])}, …"
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the system that names no file, such as a full disk, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error

@@ -33,6 +33,7 @@ from trainroute.stages import (
     as_config,
     budget_of,
     check_places,
+    check_plan_dirs,
     families_asked_for,
     plan_candidates,
 )
@@ -111,6 +112,7 @@ def run(
     ensure_logging()
     settings, data_dir, output_dir = as_config(config), Path(data_dir), Path(output_dir)
     check_places(data_dir, output_dir)
+    check_plan_dirs(output_dir)
     choice = stages.Choice.checked(
         symbols=symbols,
         targets=targets,
@@ -182,6 +184,7 @@ def route(
     ensure_logging()
     settings, output_dir = as_config(config), Path(output_dir)
     asked = families_asked_for(families, model_types, settings)
+    check_plan_dirs(output_dir)
     table = candidates if isinstance(candidates, Candidates) else read_candidates(Path(candidates))
     routing, plan = plan_candidates(
         table,

@@ -5,6 +5,7 @@ from typing import TextIO
 
 
 def wants_colors(stream: TextIO) -> bool:
-    """Whether what is written there may be coloured: on a terminal that can, unless ``NO_COLOR`` is set."""
-    capable = stream.isatty() and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}
-    return capable and not os.environ.get("NO_COLOR")
+    """Whether what is written there may be coloured: as ``NO_COLOR`` or ``FORCE_COLOR`` says, else on a terminal."""
+    if os.environ.get("NO_COLOR") or os.environ.get("FORCE_COLOR"):
+        return not os.environ.get("NO_COLOR")
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in {"dumb", "unknown"}

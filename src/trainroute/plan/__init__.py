@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from trainroute.plan.staleness import PlanInputs, changes_since, inputs_beside, require_fresh
     from trainroute.plan.unplanned import unplanned_jobs, with_feature_sets
     from trainroute.plan.validate import validate_plan
-    from trainroute.plan.write import write_training_plan
+    from trainroute.plan.write import check_training_plan_dir, write_training_plan
     from trainroute.records.places import DEFAULT_OUTPUT, ROUTING_PLAN_DIR
 
 _HOMES = {
@@ -42,6 +42,7 @@ _HOMES = {
     "apply_training_plan_filter": "trainroute.plan.select",
     "build_training_plan": "trainroute.plan.build",
     "changes_since": "trainroute.plan.staleness",
+    "check_training_plan_dir": "trainroute.plan.write",
     "compare_plans": "trainroute.plan.compare",
     "filter_symbols_by_training_plan": "trainroute.plan.select",
     "filter_targets_by_training_plan": "trainroute.plan.select",
@@ -79,6 +80,7 @@ __all__ = [
     "apply_training_plan_filter",
     "build_training_plan",
     "changes_since",
+    "check_training_plan_dir",
     "compare_plans",
     "filter_symbols_by_training_plan",
     "filter_targets_by_training_plan",

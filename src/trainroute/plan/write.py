@@ -14,7 +14,7 @@ from trainroute.parallel import available_cores, in_threads
 from trainroute.plan.markdown import plan_markdown
 from trainroute.plan.views import VIEWS, View, views_of
 from trainroute.records.artifacts import write_parts
-from trainroute.records.directories import replaced_directory
+from trainroute.records.directories import check_replaceable, replaced_directory
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.plan_io import MASTER_NAME, MIRROR_NAME, plan_parts
 from trainroute.records.yaml_text import yaml_document
@@ -22,6 +22,17 @@ from trainroute.records.yaml_text import yaml_document
 YAML_NAME = "training_plan.yaml"
 MARKDOWN_NAME = "training_plan.md"
 _OWNED = frozenset({MASTER_NAME, MIRROR_NAME, YAML_NAME, MARKDOWN_NAME, *VIEWS})
+
+
+def check_training_plan_dir(directory: Path) -> None:
+    """Refuse a directory that `write_training_plan` would not replace.
+
+    Raises
+    ------
+    PlanError
+        If it is a file, or holds files that are not a training plan's.
+    """
+    check_replaceable(directory, owned=_OWNED)
 
 
 def write_training_plan(

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
-from trainroute.errors import BrokenPlanError, EditedPlanError, PlanNotFoundError, TrainrouteError
+from trainroute.errors import BrokenPlanError, EditedPlanError, PlanNotFoundError, TrainrouteError, naming
 from trainroute.logs import LOGGER
 from trainroute.parallel import ahead
 
@@ -116,7 +116,7 @@ def atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with naming(path), os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())

@@ -45,7 +45,9 @@ def write_candidates(candidates: Candidates, metrics_dir: Path, *, table_format:
     frame = candidates.frame.select(name for name in COLUMNS if name in candidates.provided)
     if table_format == "PARQUET":
         entries = {_HASH_ENTRY: candidates.content_hash, _VERSION_ENTRY: str(CANDIDATES_SCHEMA_VERSION)}
-        atomic(table, lambda file: frame.write_parquet(file, metadata=entries))
+        content = io.BytesIO()  # what the disk refuses is an error of the system then, not one of Polars
+        frame.write_parquet(content, metadata=entries)
+        atomic(table, lambda file: file.write(content.getbuffer()))
     else:
         atomic(table, lambda file: flattened(frame).write_csv(file))
     _write_json(candidates, frame, metrics_dir / f"{STEM}.json", table.name)

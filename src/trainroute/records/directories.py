@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trainroute.errors import PlanError, bounded
+from trainroute.errors import PlanError, bounded, naming
 
 _AT_FDCWD = -100 if sys.platform == "linux" else -2
 _RENAME_EXCHANGE = 2
@@ -29,7 +29,7 @@ def replaced_directory(
     Parameters
     ----------
     directory : Path
-        What is replaced; it need not exist.
+        What is replaced; it need not exist. Of a link, what it leads to.
     owned : collection of str
         Names that may stand in it. Anything else there is somebody's work, and nothing is replaced.
     after : callable, optional
@@ -40,8 +40,8 @@ def replaced_directory(
     PlanError
         If ``directory`` is a file, holds foreign entries, or cannot be written.
     """
-    recover(directory)
-    _check_owned(directory, owned)
+    directory = Path(os.path.realpath(directory)) if directory.is_symlink() else directory
+    check_replaceable(directory, owned=owned)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         _sweep(directory)
@@ -50,7 +50,8 @@ def replaced_directory(
         raise PlanError(f"{directory}: cannot be written ({error.strerror}); choose another output directory") from None
     try:
         fresh.chmod(0o755)
-        yield fresh
+        with naming(directory):
+            yield fresh
         if after is not None:
             after()
         _put_in_place(fresh, directory)
@@ -68,7 +69,15 @@ def recover(directory: Path) -> None:
         aside.rename(directory)
 
 
-def _check_owned(directory: Path, owned: Collection[str]) -> None:
+def check_replaceable(directory: Path, *, owned: Collection[str]) -> None:
+    """Refuse a directory that `replaced_directory` would not replace; what a killed writer set aside is put back.
+
+    Raises
+    ------
+    PlanError
+        If it is a file, or holds entries whose names are not in ``owned``.
+    """
+    recover(directory)
     if not directory.exists():
         return
     if not directory.is_dir():

@@ -26,7 +26,7 @@ from trainroute.records.artifacts import (
     refuse_edited,
     require_recorded,
 )
-from trainroute.records.directories import replaced_directory
+from trainroute.records.directories import check_replaceable, replaced_directory
 from trainroute.records.frames import record_schema, table_of
 from trainroute.records.routing import (
     EXPLAINING,
@@ -59,6 +59,17 @@ _TARGETS_AT_ONCE = 10
 class _TargetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cross_sectional: CrossSectionalDecision
     symbols: dict[str, SymbolDecision]
+
+
+def check_routing_plan_dir(directory: Path) -> None:
+    """Refuse a directory that `write_routing_plan` would not replace.
+
+    Raises
+    ------
+    PlanError
+        If it is a file, or holds files that are not a routing plan's.
+    """
+    check_replaceable(directory, owned=_OWNED)
 
 
 def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     )
     from trainroute.stages.comparing import diff
     from trainroute.stages.measuring import Choice, MetricsAggregator, measure
-    from trainroute.stages.planning import TrainingPlanGenerator, TrainingRouter, budget_of, plan_candidates
+    from trainroute.stages.planning import (
+        TrainingPlanGenerator,
+        TrainingRouter,
+        budget_of,
+        check_plan_dirs,
+        plan_candidates,
+    )
     from trainroute.stages.result import RunResult
     from trainroute.stages.training import train_by_plan, train_planned, train_without_plan
     from trainroute.stages.trying import sweep, what_if
@@ -38,6 +44,7 @@ _HOMES = {
     "as_config": "trainroute.stages.common",
     "budget_of": "trainroute.stages.planning",
     "check_places": "trainroute.stages.common",
+    "check_plan_dirs": "trainroute.stages.planning",
     "diff": "trainroute.stages.comparing",
     "families_asked_for": "trainroute.stages.common",
     "measure": "trainroute.stages.measuring",
@@ -62,6 +69,7 @@ __all__ = [
     "as_config",
     "budget_of",
     "check_places",
+    "check_plan_dirs",
     "diff",
     "families_asked_for",
     "measure",

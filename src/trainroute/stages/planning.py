@@ -13,7 +13,7 @@ from trainroute.families import FamilySelection, select_families
 from trainroute.logs import LOGGER
 from trainroute.panel import data_fingerprint
 from trainroute.parallel import ahead, beside
-from trainroute.plan import Budget, build_training_plan, write_training_plan
+from trainroute.plan import Budget, build_training_plan, check_training_plan_dir, write_training_plan
 from trainroute.provenance import git_commit, utc_now
 from trainroute.provenance import run_id as new_run_id
 from trainroute.records.candidates import Candidates
@@ -23,7 +23,7 @@ from trainroute.records.pins import unmatched_pins
 from trainroute.records.plan import NO_POOL, FeatureSet, TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_file import routing_plan_file
-from trainroute.records.routing_io import read_routing_plan, write_routing_plan
+from trainroute.records.routing_io import check_routing_plan_dir, read_routing_plan, write_routing_plan
 from trainroute.route import build_routing_plan
 from trainroute.stages.common import METRICS, ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
 from trainroute.train import mean_seconds
@@ -218,6 +218,18 @@ class TrainingPlanGenerator:
         unserved = plan.summary.pairs_without_pool
         if unserved:
             LOGGER.warning("%d pairs are routed to %s, so no model serves them", unserved, NO_POOL)
+
+
+def check_plan_dirs(output_dir: Path) -> None:
+    """Refuse, before anything is worked out, an output directory in which plans could not be written.
+
+    Raises
+    ------
+    PlanError
+        If the directory of a plan is a file, or holds files that are not a plan's.
+    """
+    check_routing_plan_dir(output_dir / ROUTING_PLAN)
+    check_training_plan_dir(output_dir / TRAINING_PLAN)
 
 
 def plan_candidates(

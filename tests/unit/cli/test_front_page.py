@@ -59,11 +59,15 @@ def test_the_environment_says_how_wide(columns: str, width: int) -> None:
 def test_colors_are_for_terminals(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, *, colors: bool
 ) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     for name, value in {"TERM": "xterm", **environment}.items():
         monkeypatch.setenv(name, value)
     stream = io.StringIO()
     assert not wants_colors(stream)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert wants_colors(stream) is not bool(environment.get("NO_COLOR"))
+    monkeypatch.delenv("FORCE_COLOR")
     monkeypatch.setattr(stream, "isatty", lambda: True)
     assert wants_colors(stream) is colors
 

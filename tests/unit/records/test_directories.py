@@ -1,10 +1,12 @@
 """A directory is replaced as a whole or not at all."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,43 @@ def test_a_parent_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(PlanError, match="cannot be written"):
         _replace(tmp_path / "file" / "plan", "x")
+
+
+def test_what_a_link_leads_to_is_replaced(tmp_path: Path) -> None:
+    _replace(tmp_path / "real", "one", "b")
+    (tmp_path / "plan").symlink_to("real")
+    _replace(tmp_path / "plan", "two")
+    assert (tmp_path / "plan").is_symlink()
+    assert (tmp_path / "real/a").read_text() == "two"
+    assert _names(tmp_path) == ["plan", "real"]
+
+
+def test_an_error_of_the_system_says_where(tmp_path: Path) -> None:
+    def full(filename: str | None) -> None:
+        with replaced_directory(tmp_path / "plan", owned=OWNED):
+            raise OSError(errno.ENOSPC, "No space left on device", filename)
+
+    for filename, said in ((None, str(tmp_path / "plan")), ("elsewhere", "elsewhere")):
+        with pytest.raises(OSError, match="No space left") as caught:
+            full(filename)
+        assert (caught.value.filename, caught.value.errno) == (said, errno.ENOSPC)
+
+
+def test_nothing_takes_its_place_before_what_it_waits_for(tmp_path: Path) -> None:
+    seen: list[bool] = []
+
+    def replaced(after: Callable[[], object]) -> None:
+        with replaced_directory(tmp_path / "plan", owned=OWNED, after=after) as fresh:
+            (fresh / "a").write_text("whole")
+
+    def refuse() -> None:
+        raise PlanError("what it follows from could not be written")
+
+    with pytest.raises(PlanError, match="follows from"):
+        replaced(refuse)
+    assert _names(tmp_path) == []
+    replaced(lambda: seen.append((tmp_path / "plan").exists()))
+    assert (seen, _names(tmp_path / "plan")) == ([False], ["a"])
 
 
 def test_without_the_system_call_the_old_one_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

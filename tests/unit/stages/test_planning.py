@@ -9,8 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from trainroute import pipeline
 from trainroute.compat import generate_routing_plan_after_feature_selection, validate_training_plan
 from trainroute.config import Config
+from trainroute.errors import PlanError
 from trainroute.families import select_families
 from trainroute.panel import data_fingerprint
 from trainroute.plan import load_training_plan
@@ -190,3 +192,48 @@ def test_nothing_is_written_that_follows_from_what_could_not_be(
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     copied = {"METRICS/routing_candidates.parquet", "METRICS/routing_candidates.json"}
     assert written == (copied if broken == "write_routing_plan" else set())
+
+
+_FOREIGN = "holds files that trainroute did not write"
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("globals/training_plan/mine.txt", _FOREIGN),
+        ("METRICS/routing_plan/mine.txt", _FOREIGN),
+        ("globals/training_plan", "expected a directory, found a file"),
+    ],
+)
+@pytest.mark.parametrize("command", ["route", "run"])
+def test_what_is_in_the_way_of_a_plan_is_said_before_anything_is_written(
+    tmp_path: Path, place: str, message: str, command: str
+) -> None:
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text("mine")
+    commands: dict[str, Callable[[], object]] = {
+        "route": lambda: pipeline.route(_table(), output_dir=tmp_path),
+        "run": lambda: pipeline.run(tmp_path / "no", output_dir=tmp_path, auto_targets=True, auto_features=True),
+    }
+    with pytest.raises(PlanError, match=message):
+        commands[command]()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / place]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on files here")
+@pytest.mark.parametrize("limit", [1_000, 5_000])
+def test_a_full_disk_is_one_line_that_says_where(tmp_path: Path, limit: int) -> None:
+    """Of the first limit the table is too large, of the second a plan."""
+    write_candidates(_table(), tmp_path / "given")
+    script = """
+import resource, sys
+from trainroute.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+main(["route", sys.argv[2], "--output-dir", sys.argv[3]])
+"""
+    table, output = tmp_path / "given/routing_candidates.parquet", tmp_path / "out"
+    command = [sys.executable, "-c", script, str(limit), str(table), str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith(f"error: {output}/")
+    assert "File too large" in done.stderr
