@@ -5,7 +5,7 @@ Training never reads them. Each says which plan it belongs to; its true name is 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from trainroute.records.artifacts import canonical_json
 from trainroute.records.names import file_names
@@ -13,24 +13,13 @@ from trainroute.records.plan import TrainingPlan
 from trainroute.records.plan_io import jobs_part
 from trainroute.records.vocabulary import RouteState, TrainingType
 
-Views = Iterator["View"]
+Parts = dict[str, Sequence[bytes]]
+Views = Iterator[tuple[PurePath, Parts]]
 K = TypeVar("K")
 
 
-class View(NamedTuple):
-    """One file: where it is in the plan's directory, what it says of itself, and the lines of its jobs."""
-
-    path: PurePath
-    metadata: Mapping[str, object]
-    lines: Sequence[bytes]
-
-    def parts(self) -> dict[str, Sequence[bytes]]:
-        """Return the parts of its JSON."""
-        return {"metadata": [canonical_json(self.metadata)], "jobs": jobs_part(self.lines)}
-
-
-def views_of(folder: str, plan: TrainingPlan) -> list[View]:
-    """Return the views of a folder.
+def views_of(folder: str, plan: TrainingPlan) -> Views:
+    """Yield the path of each view of a folder, relative to the plan's directory, and its parts.
 
     Parameters
     ----------
@@ -38,7 +27,7 @@ def views_of(folder: str, plan: TrainingPlan) -> list[View]:
         One of `VIEWS`.
     plan : TrainingPlan
     """
-    return list(_OF_FOLDER[folder](plan))
+    return _OF_FOLDER[folder](plan)
 
 
 def _by_target(plan: TrainingPlan) -> Views:
@@ -107,11 +96,13 @@ def _named(
         yield _view(plan, folder, files[name], about, groups[name])
 
 
-def _view(plan: TrainingPlan, folder: str, file: str, about: Mapping[str, object], lines: Sequence[bytes]) -> View:
+def _view(
+    plan: TrainingPlan, folder: str, file: str, about: Mapping[str, object], lines: Sequence[bytes]
+) -> tuple[PurePath, Parts]:
     metadata = {
         "schema_version": plan.metadata.schema_version,
         "plan_id": plan.metadata.plan_id,
         "total_jobs": len(lines),
         **about,
     }
-    return View(PurePath(folder, f"{file}.json"), metadata, lines)
+    return PurePath(folder, f"{file}.json"), {"metadata": [canonical_json(metadata)], "jobs": jobs_part(lines)}

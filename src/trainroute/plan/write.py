@@ -6,13 +6,13 @@ Each job is encoded once; every file is put together from these lines.
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from trainroute.parallel import available_cores, in_threads
+from trainroute.parallel import in_threads
 from trainroute.plan.markdown import plan_markdown
-from trainroute.plan.views import VIEWS, View, views_of
+from trainroute.plan.views import VIEWS, views_of
 from trainroute.records.artifacts import write_parts
 from trainroute.records.directories import check_replaceable, replaced_directory
 from trainroute.records.plan import TrainingPlan
@@ -75,19 +75,14 @@ def write_training_plan(
 
         def views(folder: str) -> None:
             (fresh / folder).mkdir()
-            found, cores = views_of(folder, plan), available_cores()
-            in_threads(partial(_write_views, fresh), [found[share::cores] for share in range(cores)])
+            for name, view in views_of(folder, plan):
+                _write(fresh / name, view)
 
         wanted: dict[str, Callable[[], None]] = {"YAML": yaml, "MARKDOWN": markdown}
         writers: list[Callable[[], None]] = [truth, *(partial(views, folder) for folder in VIEWS)]
         writers += [write for name, write in wanted.items() if name in formats]
         in_threads(lambda write: write(), writers)
     return directory / MASTER_NAME
-
-
-def _write_views(directory: Path, views: Iterable[View]) -> None:
-    for view in views:
-        _write(directory / view.path, view.parts())
 
 
 def _write(path: Path, parts: Mapping[str, Sequence[bytes]], *, durable: bool = False) -> None:
