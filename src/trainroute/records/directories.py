@@ -40,7 +40,7 @@ def replaced_directory(
     PlanError
         If ``directory`` is a file, holds foreign entries, or cannot be written.
     """
-    directory = Path(os.path.realpath(directory)) if directory.is_symlink() else directory
+    directory = _behind_links(directory)
     check_replaceable(directory, owned=owned)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def replaced_directory(
 
 def recover(directory: Path) -> None:
     """Put back what a writer killed between its two renames had set aside."""
-    directory = directory.absolute()  # "." has no name to stand beside; the root has none at all
+    directory = _behind_links(directory).absolute()  # "." has no name to stand beside; the root has none at all
     if not directory.name:
         return
     aside = _aside(directory)
@@ -108,6 +108,10 @@ def _exchanged(one: Path, other: Path) -> bool:
     if exchange is None:
         return False
     return bool(exchange(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
+
+
+def _behind_links(directory: Path) -> Path:
+    return Path(os.path.realpath(directory)) if directory.is_symlink() else directory
 
 
 def _aside(directory: Path) -> Path:

@@ -71,6 +71,14 @@ def test_what_a_link_leads_to_is_replaced(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["plan", "real"]
 
 
+def test_behind_a_link_too_the_old_one_comes_back(tmp_path: Path) -> None:
+    _replace(tmp_path / "real", "one")
+    (tmp_path / "plan").symlink_to("real")
+    (tmp_path / "real").rename(tmp_path / ".real.previous")
+    recover(tmp_path / "plan")
+    assert (tmp_path / "plan/a").read_text() == "one"
+
+
 def test_an_error_of_the_system_says_where(tmp_path: Path) -> None:
     def full(filename: str | None) -> None:
         with replaced_directory(tmp_path / "plan", owned=OWNED):
