@@ -98,7 +98,7 @@ def sweep(
     ----------
     key : str
     values : sequence, or str
-        The values; as text ``0.51:0.58:0.01`` (first, last, step) or ``0.51,0.53,0.57``.
+        The values; as text ``0.51:0.57:0.01`` (first, last, step) or ``0.51,0.53,0.57``.
     settings, output_dir, candidates, config
         As of `what_if`.
     """
@@ -146,7 +146,7 @@ def values_of(text: str) -> list[Any]:
         parts = []
     ordered = len(parts) == _RANGE_PARTS and all(part.is_finite() for part in parts)
     if not ordered or parts[2] <= 0 or parts[1] < parts[0]:
-        raise UsageError(f"--sweep {text}: expected first:last:step, e.g. 0.51:0.58:0.01, or values between commas")
+        raise UsageError(f"--sweep {text}: expected first:last:step, e.g. 0.51:0.57:0.01, or values between commas")
     first, last, step = parts
     count = int((last - first) / step) + 1
     if count > _MOST_VALUES:
