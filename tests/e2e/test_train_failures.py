@@ -443,7 +443,8 @@ def test_a_killed_run_leaves_no_worker_and_the_next_run_clears_up(tmp_path: Path
         run.communicate(timeout=WAIT_SECONDS)
     assert workers
     _until(lambda: all(_ended(worker) for worker in workers), "the workers have noticed")
-    assert _ended(int(next(tmp_path.glob("child_*")).name.removeprefix("child_")))
+    child = int(next(tmp_path.glob("child_*")).name.removeprefix("child_"))
+    _until(lambda: _ended(child), "what the worker had started has ended")
     assert list((tmp_path / "globals").glob(".training_store*"))
     assert _states(tmp_path)[("A", "Hangs")][0] == "running"
     subprocess.run(_command(tmp_path, "Fine"), env=_environment(tmp_path), capture_output=True, check=True)
