@@ -51,9 +51,9 @@ def _rows(seed: int) -> list[Row]:
     return [_row(rng, target, symbol) for target in ("y_a", "y_b") for symbol in symbols]
 
 
-def _decide(rows: list[Row], config: Config = CONFIG) -> RoutingPlan:
+def _decide(rows: list[Row], config: Config = CONFIG, previous: RoutingPlan | None = None) -> RoutingPlan:
     table = validate_candidates(pl.DataFrame(rows, infer_schema_length=None), "planted")
-    return build_routing_plan(table, config, generated_at="2026-01-01", git_commit=None)
+    return build_routing_plan(table, config, generated_at="2026-01-01", git_commit=None, previous=previous)
 
 
 def _route(plan: RoutingPlan, target: str, symbol: str) -> str:
@@ -165,10 +165,11 @@ def test_the_setting_that_changed_is_named(key: str) -> None:
             break
         changed = with_settings(STRICT, {key: THRESHOLDS[key]})
         found = compare_routes(_strictly_decided(seed), _decide(_rows(seed), changed))
-        assert set(found.settings) == {key}
+        named = {"routing.pins[y_* · S1: planted]"} if key == "routing.pins" else {key}
+        assert set(found.settings) == named
         assert set(found.kinds()) <= {"config"}
-        assert all({cause.key for cause in change.causes} == {key} for change in found.changes()), found.changes()
-        assert set(found.causes()) <= {key}
+        assert all({cause.key for cause in change.causes} == named for change in found.changes()), found.changes()
+        assert set(found.causes()) <= {*named, key}
         rerouted += found.rerouted.height
     assert rerouted
 
@@ -214,9 +215,24 @@ def test_metric_and_setting_together_are_both_named(seed: int) -> None:
     change = next(change for change in found.changes() if (change.target, change.symbol) == ("y_a", "S1"))
     assert change.kind == "metric and config"
     cause = next(cause for cause in change.causes if cause.key == "routing.symbol.min_score")
-    assert (cause.by, cause.metric) == ("both", "score_shrunk")
+    assert (cause.by, cause.metric) == ("metric and config", "score_shrunk")
     assert (cause.value_before, cause.value_after) == (0.58, 0.54)
     assert (cause.threshold_before, cause.threshold_after) == (0.53, 0.55)
+
+
+HELD = with_settings(CONFIG, {"routing.hysteresis": {"score_margin": 0.04, "probability_margin": 0.3}})
+
+
+def test_under_hysteresis_the_one_thing_that_changed_is_named() -> None:
+    kinds: dict[str, set[str]] = {"previous plan": set(), "evidence": set(), "setting": set()}
+    raised = with_settings(HELD, {"routing.symbol.min_score": 0.545, "routing.cross_sectional.min_score": 0.545})
+    for seed in range(5):
+        rows, first, second = _rows(seed), _decide(_rows(seed + 100), HELD), _decide(_rows(seed + 200), HELD)
+        before = _decide(rows, HELD, first)
+        kinds["previous plan"] |= set(compare_routes(before, _decide(rows, HELD, second)).kinds())
+        kinds["evidence"] |= set(compare_routes(before, _decide(_rows(seed + 300), HELD, first)).kinds())
+        kinds["setting"] |= set(compare_routes(before, _decide(rows, raised, first)).kinds())
+    assert kinds == {"previous plan": {"hysteresis"}, "evidence": {"metric", "data"}, "setting": {"config"}}
 
 
 def test_equal_plans_do_not_differ() -> None:

@@ -18,12 +18,16 @@ class ChangeCause(Record, frozen=True, kw_only=True):
     Attributes
     ----------
     by : str
-        What crossed: the ``metric``, the threshold (``config``), or only the two together (``both``).
+        What crossed: the ``metric``; the threshold, by the ``config`` or by what ``hysteresis`` holds on to; or several
+        of them together, such as ``metric and config``.
     side : str or None
         Whose metric, ``pooled`` or ``local``.
     rule, metric, key : str or None
         The rule, the column that it compares, and the config key of its threshold.
     value_before, value_after, threshold_before, threshold_after : float, str or None
+    others : tuple of str
+        Who took the pair's place in the experimental lane or left one to it, each with its score; or how the number of
+        places changed.
     """
 
     by: str
@@ -35,20 +39,26 @@ class ChangeCause(Record, frozen=True, kw_only=True):
     value_after: float | str | None
     threshold_before: float | str | None
     threshold_after: float | str | None
+    others: tuple[str, ...] = ()
 
     def line(self) -> str:
         """Write the cause as one line."""
         key = self.key or self.rule
-        moved = f"{key} {shown(self.threshold_before)} → {shown(self.threshold_after)}"
-        still = f"{key} {shown(self.threshold_after)}"
         if self.metric is None:
-            return moved
-        metric = self.metric if self.side is None else f"{self.side} {self.metric}"
-        if self.by == "config":
-            return f"{moved} crossed {metric} {shown(self.value_after)}"
-        threshold = still if self.by == "metric" else moved
-        crossed = key if self.threshold_after is None else threshold
-        return f"{metric} {shown(self.value_before)} → {shown(self.value_after)} crossed {crossed}"
+            return f"{key} {moved(self.threshold_before, self.threshold_after)}"
+        by_metric = "metric" in self.by
+        value = moved(self.value_before, self.value_after) if by_metric else shown(self.value_after)
+        metric = f"{self.metric if self.side is None else f'{self.side} {self.metric}'} {value}"
+        if self.key is None:
+            return metric + (f": {', '.join(self.others)}" if self.others else "")
+        held = " (by the previous plan)" if "hysteresis" in self.by else ""
+        if self.threshold_after is None:
+            threshold = key
+        elif self.by == "metric":
+            threshold = f"{key} {shown(self.threshold_after)}"
+        else:
+            threshold = f"{key} {moved(self.threshold_before, self.threshold_after)}{held}"
+        return f"{metric} crossed {threshold}" if by_metric else f"{threshold} crossed {metric}"
 
 
 class RouteDifference(Record, frozen=True, kw_only=True):
@@ -95,12 +105,14 @@ class PlansDifference(Record, frozen=True, kw_only=True):
     """Two plans compared.
 
     ``transitions`` counts pairs by ``before → after``; ``kinds`` by the cause in one word; ``causes`` by metric or
-    config key. ``jobs`` and ``routes`` hold the first of each, `counts` all of them. ``notes`` says what could not be
-    compared.
+    config key. ``jobs`` and ``routes`` hold the first of each, `counts` all of them. ``compared`` says which of the two
+    both plans have, ``notes`` why one is missing. Plans are the ``same`` where jobs and routes are; routes that could
+    not be compared are where both plans name the same decisions.
     """
 
     before: str
     after: str
+    compared: tuple[str, ...]
     same: bool
     counts: DifferenceCounts
     inputs: tuple[InputDifference, ...]
@@ -126,6 +138,11 @@ class Sweep(Record, frozen=True, kw_only=True):
     key: str
     base: dict[str, int]
     steps: tuple[SweepStep, ...]
+
+
+def moved(before: float | str | None, after: float | str | None) -> str:
+    """Write two values of a rule for people."""
+    return f"{shown(before)} → {shown(after)}"
 
 
 def shown(value: float | str | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from trainroute.records.differences import JobDifference, PlansDifference, RouteDifference
-from trainroute.records.markdown import cell, table
+from trainroute.records.markdown import bounded_table, cell, table
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _NAMES_SHOWN = 20
@@ -12,7 +12,8 @@ _NAMES_SHOWN = 20
 def difference_lines(found: PlansDifference) -> list[str]:
     """Return counts, what the plans were made from, causes, then routes and jobs one by one."""
     lines = [headline(found), *(f"note: {note}" for note in found.notes)]
-    lines += _section("made from", [f"{item.what}: {item.before} → {item.after}" for item in found.inputs])
+    made_from = [f"{item.what}: {item.before} → {item.after}" for item in found.inputs]
+    lines += _section("made from", _first(made_from))
     lines += _section("routes", _counts(found.transitions))
     by_budget = [f"{found.counts.jobs_by_budget} jobs: budget"] if found.counts.jobs_by_budget else []
     lines += _section("because of", [*_counts(found.kinds), *by_budget])
@@ -29,14 +30,17 @@ def difference_markdown(found: PlansDifference) -> str:
     parts += [line for note in found.notes for line in (f"> {cell(note)}", "")]
     if found.same:
         return "\n".join(parts)
-    parts += [table(["made from", "before", "after"], [(i.what, i.before, i.after) for i in found.inputs])]
-    parts += [
-        table(["routes", "pairs"], found.transitions.items()),
-        table(["because of", "pairs"], found.kinds.items()),
-    ]
-    if found.counts.jobs_by_budget:
-        parts += [table(["because of", "jobs"], [("budget", found.counts.jobs_by_budget)])]
-    parts += [table(["which crossed", "pairs"], list(found.causes.items())[:_NAMES_SHOWN])]
+    made_from = [(item.what, item.before, item.after) for item in found.inputs]
+    by_budget = [("budget", found.counts.jobs_by_budget)] if found.counts.jobs_by_budget else []
+    for headers, rows in (
+        (["made from", "before", "after"], made_from),
+        (["routes", "pairs"], list(found.transitions.items())),
+        (["because of", "pairs"], list(found.kinds.items())),
+        (["because of", "jobs"], by_budget),
+        (["which crossed", "pairs"], list(found.causes.items())),
+    ):
+        if rows:
+            parts += [bounded_table(headers, rows[:_NAMES_SHOWN], total=len(rows))]
     routes = [(r.target, r.symbol, _arrow(r), r.why) for r in found.routes]
     parts += _folded(f"{len(routes)} of {_pairs_in_all(found)} pairs", ["target", "symbol", "route", "why"], routes)
     jobs = [(_SIGNS[job.change], job.job_id, _fields(job), job.why) for job in found.jobs]
@@ -46,13 +50,13 @@ def difference_markdown(found: PlansDifference) -> str:
 
 def headline(found: PlansDifference) -> str:
     """Return the counts on one line."""
-    counts = found.counts
     if found.same:
-        return "no difference: the same jobs and routes"
-    return (
-        f"jobs: {counts.jobs_added} added, {counts.jobs_removed} removed, {counts.jobs_changed} changed; "
-        f"routes: {counts.routes_changed} changed, {counts.pairs_added} pairs new, {counts.pairs_removed} gone"
-    )
+        return f"no difference: the same {' and '.join(found.compared)}"
+    counts = found.counts
+    jobs = f"{counts.jobs_added} added, {counts.jobs_removed} removed, {counts.jobs_changed} changed"
+    routes = f"{counts.routes_changed} changed, {counts.pairs_added} pairs new, {counts.pairs_removed} gone"
+    said = {"jobs": jobs, "routes": routes}
+    return "; ".join(f"{what}: {said[what] if what in found.compared else 'not compared'}" for what in said)
 
 
 def _section(title: str, lines: list[str]) -> list[str]:
@@ -60,8 +64,12 @@ def _section(title: str, lines: list[str]) -> list[str]:
 
 
 def _counts(counted: Mapping[str, int]) -> list[str]:
-    named = [f"{count} {name}" for name, count in list(counted.items())[:_NAMES_SHOWN]]
-    return [*named, f"… {len(counted) - _NAMES_SHOWN} more"] if len(counted) > _NAMES_SHOWN else named
+    return _first([f"{count} {name}" for name, count in counted.items()])
+
+
+def _first(named: Sequence[str]) -> list[str]:
+    more = [f"… {len(named) - _NAMES_SHOWN} more"] if len(named) > _NAMES_SHOWN else []
+    return [*named[:_NAMES_SHOWN], *more]
 
 
 def _more(shown: int, total: int) -> list[str]:

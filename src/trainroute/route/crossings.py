@@ -1,12 +1,12 @@
-"""Rules that answer otherwise in another plan, and whether the metric or the threshold did it.
+"""Rules that answer otherwise in another plan, and what did it: the metric, the threshold, or what is held on to.
 
 A side loses or gains a state only where a rule of the gates, or of the better of the two states, answers otherwise.
-Each such rule is asked four times: old and new evidence under old and new settings.
+Each such rule is asked in every mixture of the two plans (`trainroute.route.factors`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import polars as pl
 
@@ -14,6 +14,8 @@ from trainroute.config.routing import RoutingConfig
 from trainroute.records.vocabulary import Mode, SignalState
 from trainroute.route.between import choice_checks, serving_checks
 from trainroute.route.checks import Check, Level
+from trainroute.route.factors import Factor, Factors
+from trainroute.route.facts import Facts
 from trainroute.route.rules import checks_of
 from trainroute.route.states import state_of
 from trainroute.route.table import OK
@@ -29,7 +31,7 @@ CROSSING_SCHEMA: dict[str, pl.DataType] = {
     "rule": pl.String(),
     "metric": pl.String(),
     "key": pl.String(),
-    "by": pl.String(),
+    **{f"by_{factor}": pl.Boolean() for factor in Factor},
     "value_before": pl.String(),
     "value_after": pl.String(),
     "threshold_before": pl.String(),
@@ -39,63 +41,87 @@ CROSSING_SCHEMA: dict[str, pl.DataType] = {
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Rows of facts under some settings: what one plan's rules see."""
+class Seen:
+    """Rows of facts under some settings: what the rules of one plan, or of a mixture of two, see."""
 
     frame: pl.DataFrame
     provided: frozenset[str]
     config: RoutingConfig
 
 
-class Four(NamedTuple):
-    """The same rows four times: evidence before or after, under settings before or after."""
+class Rows:
+    """The same rows as both plans see them, and every mixture of the two.
 
-    before: Evidence
-    before_under_new: Evidence
-    after_under_old: Evidence
-    after: Evidence
+    Parameters
+    ----------
+    factors : Factors
+    rows : callable
+        What to look at of some facts; one row for each pair, in one order.
+    """
+
+    def __init__(self, factors: Factors, rows: Callable[[Facts], pl.DataFrame]) -> None:
+        self.factors = factors
+        self._mixtures = {
+            mixture: _seen(rows, factors.facts(mixture), factors.config(mixture)) for mixture in factors.mixtures()
+        }
+        self.before, self.after = (_seen(rows, *plan) for plan in (factors.before, factors.after))
+
+    def all(self) -> list[Seen]:
+        """Return the mixtures that `Factors.blamed` asks for, and both plans last."""
+        return [*self._mixtures.values(), self.before, self.after]
+
+    def blamed(self, answers: Sequence[pl.Series]) -> pl.DataFrame:
+        """Say which factors give the new answer; ``answers`` as of `all`."""
+        by_mixture = dict(zip(self._mixtures, answers[:-2], strict=True))
+        return self.factors.blamed(by_mixture.__getitem__)
 
 
-def state_crossings(side: Side, four: Four, *, coarse: pl.Series) -> pl.DataFrame:
+def _seen(rows: Callable[[Facts], pl.DataFrame], facts: Facts, config: RoutingConfig) -> Seen:
+    return Seen(frame=rows(facts), provided=facts.provided, config=config)
+
+
+def state_crossings(side: Side, rows: Rows, *, coarse: pl.Series) -> pl.DataFrame:
     """Return the rules that changed the state of one side.
 
     Parameters
     ----------
     side : {"pooled", "local"}
-    four : Four
+    rows : Rows
     coarse : polars.Series
         Boolean, per row: STRONG and WEAK_BUT_OK are one, as for the route.
 
     Returns
     -------
     polars.DataFrame
-        One row per crossed rule, columns of `CROSSING_SCHEMA`; ``row`` is the row of the frames, ``by`` is ``metric``,
-        ``config`` or ``both``.
+        One row per crossed rule, columns of `CROSSING_SCHEMA`; ``row`` is the row of the frames, ``by_<factor>`` says
+        what moved the rule.
     """
     mode = Mode.CROSS_SECTIONAL if side == "pooled" else Mode.SYMBOL
-    rules = [checks_of(mode, seen.config, seen.provided) for seen in four]
+    rules = [checks_of(mode, seen.config, seen.provided) for seen in rows.all()]
     old, new = (
-        _ranks(seen.frame, checks, coarse) for seen, checks in ((four.before, rules[0]), (four.after, rules[3]))
+        _ranks(seen.frame, checks, coarse) for seen, checks in zip((rows.before, rows.after), rules[-2:], strict=True)
     )
     better = pl.select(pl.max_horizontal(old, new)).to_series()
     moved = old != new
     relevant = {level: moved & (better == rank) for rank, level in _STATE_LEVEL.items()} | {Level.GATE: moved}
-    return _crossed(side, four, rules, relevant)
+    return _crossed(side, rows, rules, relevant)
 
 
-def between_crossings(four: Four, *, served: pl.Series, both_good: pl.Series) -> pl.DataFrame:
+def between_crossings(rows: Rows, *, served: pl.Series, both_good: pl.Series) -> pl.DataFrame:
     """Return the rules between the two sides that answer otherwise, where they matter.
 
     Parameters
     ----------
-    four : Four
+    rows : Rows
     served : polars.Series
         Boolean, per row: the state that the pool has for the symbol changed.
     both_good : polars.Series
         Boolean, per row: both sides are STRONG or WEAK_BUT_OK in both plans.
     """
-    rules = [[*serving_checks(seen.config, seen.provided), *choice_checks(seen.config, seen.provided)] for seen in four]
-    return _crossed("between", four, rules, {Level.POOL: served, Level.CHOICE: both_good})
+    rules = [
+        [*serving_checks(seen.config, seen.provided), *choice_checks(seen.config, seen.provided)] for seen in rows.all()
+    ]
+    return _crossed("between", rows, rules, {Level.POOL: served, Level.CHOICE: both_good})
 
 
 def good(states: pl.Series) -> pl.Series:
@@ -110,56 +136,44 @@ def _ranks(frame: pl.DataFrame, checks: Sequence[Check], coarse: pl.Series) -> p
 
 
 def _crossed(
-    side: Side, four: Four, rules: Sequence[Sequence[Check]], relevant: dict[Level, pl.Series]
+    side: Side, rows: Rows, rules: Sequence[Sequence[Check]], relevant: dict[Level, pl.Series]
 ) -> pl.DataFrame:
     by_name = [{(check.level, check.key, check.label): check for check in checks} for checks in rules]
     found = []
-    for name in by_name[3] | by_name[0]:
+    for name in by_name[-1] | by_name[-2]:
         if name[0] not in relevant:
             continue
         checks = [named.get(name) for named in by_name]
-        old, config_only, metric_only, new = (
+        answers = [
             _column(seen.frame, _ALWAYS if check is None else check.passes)
-            for seen, check in zip(four, checks, strict=True)
-        )
-        crossed = (old != new) & relevant[name[0]]
+            for seen, check in zip(rows.all(), checks, strict=True)
+        ]
+        crossed = (answers[-2] != answers[-1]) & relevant[name[0]]
         if crossed.any():
-            by = _moved_by(metric_only == new, config_only == new)
-            found.append(_described(side, four, checks[0], checks[3], by).filter(crossed))
+            described = _described(side, rows, checks[-2], checks[-1]).hstack(rows.blamed(answers))
+            found.append(described.select(*CROSSING_SCHEMA).filter(crossed))
     return pl.concat(found) if found else pl.DataFrame(schema=CROSSING_SCHEMA)
 
 
-def _moved_by(metric: pl.Series, config: pl.Series) -> pl.Expr:
-    alone = pl.when(metric & ~config).then(pl.lit("metric")).when(config & ~metric).then(pl.lit("config"))
-    return alone.otherwise(pl.lit("both"))
-
-
-def _described(side: Side, four: Four, old: Check | None, new: Check | None, by: pl.Expr) -> pl.DataFrame:
+def _described(side: Side, rows: Rows, old: Check | None, new: Check | None) -> pl.DataFrame:
     check, nothing = new or old, pl.lit(None, pl.String)
     if check is None:
         raise TypeError("a rule of neither plan")
     parts = {
-        f"{part}_{when}": _column(frame, nothing if rule is None else getattr(rule, part).cast(pl.String))
-        for when, frame, rule in (("before", four.before.frame, old), ("after", four.after.frame, new))
+        f"{part}_{when}": _column(seen.frame, nothing if rule is None else getattr(rule, part).cast(pl.String))
+        for when, seen, rule in (("before", rows.before, old), ("after", rows.after, new))
         for part in ("value", "threshold")
     }
     return (
         pl.DataFrame(parts)
         .with_row_index("row")
-        .select(
-            "row",
+        .with_columns(
             side=pl.lit("pooled" if side == "pooled" else "local"),
             rule=pl.lit(check.label),
             metric=pl.lit(check.column, pl.String),
             key=pl.lit(check.key, pl.String),
-            by=by,
-            value_before="value_before",
-            value_after="value_after",
-            threshold_before="threshold_before",
-            threshold_after="threshold_after",
             numeric=pl.lit(check.margin is not None),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in CROSSING_SCHEMA.items())
     )
 
 

@@ -1,20 +1,23 @@
 """What differs between two routing plans, as values: counts of all pairs, single pairs with their causes on request."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import polars as pl
 
+from trainroute.config.changes import PINS
 from trainroute.records.differences import ChangeCause, RouteDifference, shown
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.vocabulary import RouteState
 from trainroute.route.checks import Cause
 from trainroute.route.crossings import CROSSING_SCHEMA
+from trainroute.route.factors import Factor
+from trainroute.route.lane_changes import LaneChanges
 
 LANE_FULL = Cause.LANE_FULL.value
-_WANTED = {"metric": ("metric", "both"), "data": ("metric", "both"), "config": ("config", "both")}
+_PINS_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,10 +75,15 @@ class RouteChanges:
             .join(of_target.select("row"), on="row", how="semi")
             .with_columns(metric=pl.concat_str(pl.col("side"), pl.lit(" "), pl.coalesce("metric", "rule")))
         )
-        metrics = found.filter(pl.col("by") != "config").select("row", name="metric")
-        keys = found.filter(pl.col("by") != "metric").select("row", name=pl.coalesce("key", "metric"))
+        key = pl.coalesce("key", "metric")
+        names = {
+            Factor.EVIDENCE: pl.col("metric"),
+            Factor.CONFIG: key,
+            Factor.MEMORY: pl.concat_str(pl.lit("hysteresis on "), key),
+        }
+        by_rule = [found.filter(f"by_{factor}").select("row", name=name) for factor, name in names.items()]
         alone = of_target.select("row", name="keys").explode("name").drop_nulls()
-        return _counted(pl.concat([metrics, keys, alone]).unique(), "name")
+        return _counted(pl.concat([*by_rule, alone]).unique(), "name")
 
     def changes(self, limit: int | None = None) -> list[RouteDifference]:
         """Return the pairs whose route changed, then those that only one plan has; at most ``limit`` of each."""
@@ -97,10 +105,10 @@ class RouteChanges:
         return {(change.target, change.symbol): change for change in self._typed(shown)}
 
     def _relevant(self) -> pl.DataFrame:
-        """Return the crossings that the kind of their pair is about."""
-        kinds = self.crossings.join(self.pairs.select("row", "kind"), on="row", how="left", maintain_order="left")
-        kept = [(pl.col("kind") == kind) & pl.col("by").is_in(by) for kind, by in _WANTED.items()]
-        return kinds.filter(pl.any_horizontal(*kept, ~pl.col("kind").is_in(list(_WANTED)))).drop("kind")
+        """Return the crossings that were moved by what is blamed for the route of their pair."""
+        blamed = self.pairs.select("row", *(pl.col(f"by_{factor}").alias(f"pair_{factor}") for factor in Factor))
+        found = self.crossings.join(blamed, on="row", how="inner", maintain_order="left")
+        return found.filter(pl.any_horizontal(pl.col(f"by_{f}") & pl.col(f"pair_{f}") for f in Factor))
 
     def _typed(self, shown: pl.DataFrame) -> list[RouteDifference]:
         if not shown.height:
@@ -111,7 +119,7 @@ class RouteChanges:
         return [self._difference(row, by_row.get(row["row"], [])) for row in shown.iter_rows(named=True)]
 
     def _difference(self, row: Mapping[str, Any], rules: list[ChangeCause]) -> RouteDifference:
-        causes = (*rules, *(self._setting(key) for key in row["keys"] or ()), *_lane(row))
+        causes = (*rules, *self._settings_changed(row["keys"] or ()), *self._lane(row))
         return RouteDifference(
             target=row["target"],
             symbol=row["symbol"],
@@ -122,19 +130,37 @@ class RouteChanges:
             causes=causes,
         )
 
-    def _setting(self, key: str) -> ChangeCause:
-        before, after = self.settings[key]
-        return ChangeCause(
-            by="config",
-            side=None,
-            rule=key,
-            metric=None,
-            key=key,
-            value_before=None,
-            value_after=None,
-            threshold_before=_plain(before),
-            threshold_after=_plain(after),
-        )
+    def _settings_changed(self, keys: Iterable[str]) -> Iterator[ChangeCause]:
+        """Yield the keys with both values; of pins as a whole a few of those that changed."""
+        for key in keys:
+            pins = [name for name in self.settings if name.startswith(f"{PINS}[")] if key == PINS else [key]
+            yield from (_setting(name, *self.settings[name]) for name in pins[:_PINS_SHOWN])
+
+    def _lane(self, row: Mapping[str, Any]) -> Iterable[ChangeCause]:
+        """Say that a pair won or lost its place in the experimental lane: by its own score, and against whom."""
+        routes = {row["route_before"], row["route_after"]}
+        full = [row[f"blocked_by_{when}"] == LANE_FULL for when in ("before", "after")]
+        if row["kind"] == "config" or not any(full) or RouteState.ROUTE_EXPERIMENTAL_ONLY not in routes:
+            return ()
+        return self._lanes.causes(row["target"], row["symbol"])
+
+    @cached_property
+    def _lanes(self) -> LaneChanges:
+        return LaneChanges(self.before, self.after)
+
+
+def _setting(key: str, before: object, after: object) -> ChangeCause:
+    return ChangeCause(
+        by=Factor.CONFIG.value,
+        side=None,
+        rule=key,
+        metric=None,
+        key=key,
+        value_before=None,
+        value_after=None,
+        threshold_before=_plain(before),
+        threshold_after=_plain(after),
+    )
 
 
 def _why(row: Mapping[str, Any], causes: Iterable[ChangeCause]) -> str:
@@ -146,35 +172,13 @@ def _why(row: Mapping[str, Any], causes: Iterable[ChangeCause]) -> str:
     return f"{kind}{rows}" + (f": {said}" if said else "")
 
 
-def _lane(row: Mapping[str, Any]) -> list[ChangeCause]:
-    """Say that a pair won or lost its place in the experimental lane to others, by their evidence and its own."""
-    routes = {row["route_before"], row["route_after"]}
-    full = [row[f"blocked_by_{when}"] == LANE_FULL for when in ("before", "after")]
-    if row["kind"] == "config" or not any(full) or RouteState.ROUTE_EXPERIMENTAL_ONLY not in routes:
-        return []
-    before, after = ("full" if out else "kept" for out in full)
-    return [
-        ChangeCause(
-            by="metric",
-            side=None,
-            rule="experimental lane",
-            metric="place in the experimental lane",
-            key="routing.experimental.max_fraction_symbols_per_target",
-            value_before=before,
-            value_after=after,
-            threshold_before=None,
-            threshold_after=None,
-        )
-    ]
-
-
 def _cause(row: Mapping[str, Any]) -> ChangeCause:
     def typed(name: str) -> float | str | None:
         text = row[name]
         return float(text) if row["numeric"] and text is not None else text
 
     return ChangeCause(
-        by=row["by"],
+        by=" and ".join(factor.value for factor in Factor if row[f"by_{factor}"]),
         side=row["side"],
         rule=row["rule"],
         metric=row["metric"],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainroute.config.changes import changed_settings
+from trainroute.errors import UsageError
 from trainroute.parallel import in_threads
 from trainroute.plan import (
     ROUTING_PLAN_DIR,
@@ -43,11 +44,22 @@ _SHOWN = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """What lies at a path: a training plan, the routing plan that it was made from, or only one of them."""
+    """What lies at a path: a training plan, the routing plan that it was made from, or only one of them.
+
+    ``strange``: beside the training plan lies a routing plan that its jobs were not made from.
+    """
 
     name: str
     training: TrainingPlan | None
     routing: RoutingPlan | None
+    strange: bool = False
+
+    @property
+    def decisions(self) -> str | None:
+        """The ``plan_id`` of the decisions; None where none is known for certain."""
+        if self.routing is not None:
+            return self.routing.plan_id
+        return None if self.training is None or self.strange else self.training.metadata.routing_plan_id
 
 
 def diff(
@@ -95,14 +107,15 @@ def read_planned(path: Path) -> Planned:
         )
     plan = load_training_plan(directory)
     routing = routing_plan_beside(directory if directory.is_dir() else directory.parent)
-    made_from = routing is not None and routing.plan_id == plan.metadata.routing_plan_id
-    return Planned(name=str(path), training=plan, routing=routing if made_from else None)
+    strange = routing is not None and routing.plan_id != plan.metadata.routing_plan_id
+    return Planned(name=str(path), training=plan, routing=None if strange else routing, strange=strange)
 
 
 def compare(
     before: Planned, after: Planned, *, limit: int | None = DETAILS, selector: Selector = EVERYTHING
 ) -> PlansDifference:
-    """Compare what lies at two paths; parameters as of `diff`."""
+    """Compare what lies at two paths; parameters and errors as of `diff`."""
+    compared = _compared(before, after)
     inputs = _inputs(before, after)
     changed_data = any(found.what == "data" for found in inputs)
     routes = None
@@ -114,6 +127,7 @@ def compare(
         only = narrowing(selector, plans, [one.routing for one in (before, after) if one.routing is not None])
         old, new = (None if plan is None else only.of_plan(plan) for plan in (old, new))
         routes = None if routes is None else only.of_routes(routes)
+    same_routes = before.decisions == after.decisions is not None if routes is None else routes.same
     jobs = PlanDiff(added=(), removed=(), changed=())
     if old is not None and new is not None:
         jobs = compare_plans(old, new)
@@ -123,7 +137,8 @@ def compare(
     return PlansDifference(
         before=before.name,
         after=after.name,
-        same=jobs.same and (routes is None or routes.same),
+        compared=compared,
+        same=jobs.same and same_routes,
         counts=DifferenceCounts(
             jobs_added=len(jobs.added),
             jobs_removed=len(jobs.removed),
@@ -143,6 +158,27 @@ def compare(
     )
 
 
+def _compared(before: Planned, after: Planned) -> tuple[str, ...]:
+    """Return what both have.
+
+    Raises
+    ------
+    UsageError
+        If that is nothing.
+    """
+    found = [
+        what
+        for what, name in (("jobs", "training"), ("routes", "routing"))
+        if all(getattr(one, name) is not None for one in (before, after))
+    ]
+    if not found:
+        raise UsageError(
+            f"{before.name} and {after.name}: only one has jobs, and only the other the routing plan of its own; give "
+            "two training plans or two routing plans"
+        )
+    return tuple(found)
+
+
 def _budget(planned: Planned) -> BudgetReport | None:
     return None if planned.training is None else planned.training.summary.budget
 
@@ -154,7 +190,12 @@ def _limit(budget: BudgetReport | None, name: str) -> str:
 
 def _notes(before: Planned, after: Planned) -> Iterator[str]:
     for one in (before, after):
-        if one.routing is None:
+        if one.strange:
+            yield (
+                f"{one.name}: the routing plan there is not the one that the jobs were made from, so routes are not "
+                "compared; plan again with 'trainroute route'"
+            )
+        elif one.routing is None:
             yield f"{one.name}: no routing plan that its jobs were made from, so routes are not compared"
         if one.training is None:
             yield f"{one.name}: no training plan, so jobs are not compared"
@@ -178,6 +219,8 @@ def _inputs(before: Planned, after: Planned) -> list[InputDifference]:
         pairs.append(("candidates", first.metadata.metrics_snapshot, second.metadata.metrics_snapshot))
         pairs.append(("code", first.metadata.code_version, second.metadata.code_version))
     if before.routing is not None and after.routing is not None:
+        held = (before.routing.metadata.previous_plan_id, after.routing.metadata.previous_plan_id)
+        pairs.append(("previous plan", *held))
         for name in ("routing", "planning"):
             old, new = (getattr(one.routing, name).model_dump(mode="json") for one in (before, after))
             pairs += [(key, *values) for key, values in changed_settings(old, new, name).items()]
@@ -191,5 +234,5 @@ def _inputs(before: Planned, after: Planned) -> list[InputDifference]:
 
 
 def _text(value: object, what: str) -> str:
-    hashed = what in {"data", "candidates", "config"}
-    return str(value)[:_SHOWN] if hashed else str(value)
+    text = "none" if value is None else str(value)
+    return text[:_SHOWN] if what in {"data", "candidates", "config", "previous plan"} else text

@@ -29,7 +29,7 @@ from trainroute.records.routing_file import routing_plan_file
 from trainroute.records.routing_io import read_routing_plan
 from trainroute.records.vocabulary import RouteState
 from trainroute.route import build_routing_plan, routes_of
-from trainroute.stages.common import METRICS, ROUTING_PLAN, ConfigLike, as_config
+from trainroute.stages.common import METRICS, ROUTING_PLAN, ConfigLike, as_config, families_asked_for
 from trainroute.stages.comparing import DETAILS, Planned, compare, read_planned
 from trainroute.train import mean_seconds
 
@@ -58,7 +58,8 @@ def what_if(
     candidates : Path or str, optional
         Another table to decide.
     families : sequence of str, optional
-        Those of the stored plan without it.
+        Without it those of the stored plan, or the standard families of the settings where these are other ones than
+        the stored plan was decided with.
     budget : Budget, optional
         Within which to plan; that of the stored plan without it.
     config : Config, mapping or path, optional
@@ -79,7 +80,8 @@ def what_if(
     name = ", ".join(f"{key}={value}" for key, value in changes.items()) or "the settings in force"
     if budget is None or not budget.limits:
         budget = _stored_budget(base, output)
-    found = _planned(name, table, tried, output, families, like=base.training, budget=budget)
+    asked = families or _families(base, tried)
+    found = _planned(name, table, tried, output, asked, like=base.training, budget=budget)
     return compare(base, found, limit=limit)
 
 
@@ -178,7 +180,16 @@ def _previous(output: Path) -> RoutingPlan | None:
 def _base(table: Candidates, config: Config, output: Path, families: Sequence[str] | None) -> Planned:
     if find_training_plan_dir(output, None) is not None or (output / ROUTING_PLAN).is_dir():
         return read_planned(output)
-    return _planned("the settings in force", table, config, output, families, like=None, budget=None)
+    asked = families or families_asked_for(None, None, config).names
+    return _planned("the settings in force", table, config, output, asked, like=None, budget=None)
+
+
+def _families(stored: Planned, config: Config) -> Sequence[str]:
+    """Return the families of the stored plan, unless the settings now have other standard families than it had."""
+    decided = None if stored.routing is None else stored.routing.planning
+    if stored.training is None or decided is None or decided.standard_families != config.planning.standard_families:
+        return families_asked_for(None, None, config).names
+    return stored.training.metadata.model_families
 
 
 def _stored_budget(stored: Planned, output: Path) -> Budget | None:
@@ -199,17 +210,17 @@ def _planned(
     table: Candidates,
     config: Config,
     output: Path,
-    families: Sequence[str] | None,
+    families: Sequence[str],
     *,
     like: TrainingPlan | None,
     budget: Budget | None,
 ) -> Planned:
-    """Decide and plan as the stored plan was made: its families and data."""
+    """Decide and plan, on the data of the stored plan."""
     routing = _decided(table, config, _previous(output))
     plan = build_training_plan(
         routing,
         config,
-        families=families or (config.planning.standard_families if like is None else like.metadata.model_families),
+        families=families,
         feature_sets=read_feature_sets(output),
         data_fingerprint=None if like is None else like.metadata.data_fingerprint,
         run_id="",

@@ -1,5 +1,6 @@
 """Two plans on disk against each other: only what was selected, and the budget as a cause."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -183,3 +184,52 @@ def test_appended_data_are_the_cause_and_an_edited_score_is_not(tmp_path: Path, 
     changed = found.routes[0]
     assert (changed.target, changed.symbol) == ("y_up_1d", "B")
     assert {cause.metric for cause in changed.causes} == {"score_shrunk"}
+
+
+def test_routes_that_cannot_be_compared_are_not_called_the_same(
+    plans: tuple[Path, Path], tmp_path: Path, program: Program
+) -> None:
+    swapped, alone = tmp_path / "swapped", tmp_path / "alone"
+    shutil.copytree(plans[0], swapped)
+    shutil.rmtree(swapped / "METRICS")
+    shutil.copytree(plans[1] / "METRICS", swapped / "METRICS")
+    shutil.copytree(plans[0] / "globals", alone / "globals")
+    ended = program("diff", plans[0], swapped, "--exit-code")
+    assert ended.code == 1
+    assert ended.out.startswith("jobs: 0 added, 0 removed, 0 changed; routes: not compared\n")
+    assert "not the one that the jobs were made from, so routes are not compared; plan again with" in ended.out
+    ended = program("diff", plans[0], alone, "--exit-code")
+    assert ended.code == 0
+    assert ended.out.startswith("no difference: the same jobs\nnote: ")
+    master = alone / "globals/training_plan/master_training_plan.json"
+    assert diff(plans[0] / "METRICS/routing_plan", plans[0]).compared == ("routes",)
+    with pytest.raises(UsageError, match="give two training plans or two routing plans"):
+        diff(plans[0] / "METRICS/routing_plan", master)
+
+
+def test_pins_are_named_once_each(plans: tuple[Path, Path], tmp_path: Path, program: Program) -> None:
+    pins = [
+        {"target": "y_up_1d", "symbol": name, "force": "BLOCKED", "reason": f"r{name}", "expires": "2099-01-31"}
+        for name in SYMBOLS
+    ]
+    pinned = _output(tmp_path / "pinned", config={"routing": {"pins": pins}})
+    found = diff(plans[0], pinned, limit=None)
+    assert {(i.what, i.before, i.after) for i in found.inputs} == {
+        (f"routing.pins[y_up_1d · {name}: r{name}]", "none", "force BLOCKED until 2099-01-31") for name in SYMBOLS
+    }
+    assert {route.symbol: [cause.key for cause in route.causes] for route in found.routes} == {
+        name: [f"routing.pins[y_up_1d · {name}: r{name}]"] for name in SYMBOLS
+    }
+    text = program("diff", plans[0], pinned).out
+    assert "  4 config" in text
+    assert all(len(line) < 250 for line in text.splitlines())
+
+
+def test_a_section_without_rows_is_left_out_of_the_page(
+    plans: tuple[Path, Path], tmp_path: Path, program: Program
+) -> None:
+    fewer = _output(tmp_path / "fewer", families=["LightGBM"])
+    page = program("diff", plans[0], fewer, "--format", "markdown").out
+    assert "| families |" in page
+    assert "| because of |" not in page
+    assert "none" not in page.splitlines()

@@ -50,6 +50,7 @@ def _routes(output: Path) -> dict[str, str]:
         ({KEY: 0.546}, ["B"]),
         ({"routing.hysteresis.score_margin": 0.0}, ["B"]),
         ({"routing.hysteresis.score_margin": 0.04}, []),
+        ({"planning.standard_families": ["XGBoost", "lightgbm"]}, []),
     ],
 )
 def test_what_is_shown_is_what_routing_again_gives(
@@ -67,10 +68,12 @@ def test_what_is_shown_is_what_routing_again_gives(
             place = place[name]
         place[last] = value
     (candidates,) = (run / "METRICS").glob("routing_candidates.parquet")
-    pipeline.route(candidates, output_dir=tmp_path / "again", config={"routing": settings["routing"]})
+    sections = {name: settings[name] for name in ("routing", "planning")}
+    pipeline.route(candidates, output_dir=tmp_path / "again", config=sections)
     real = diff(run, tmp_path / "again", limit=None)
     assert (shown.counts, shown.transitions, shown.kinds) == (real.counts, real.transitions, real.kinds)
-    assert shown.routes == real.routes
+    assert (shown.routes, shown.same) == (real.routes, real.same)
+    assert real.same == (not moved and "planning.standard_families" not in changes)
     assert [(job.job_id, job.change, job.fields) for job in shown.jobs] == [
         (job.job_id, job.change, job.fields) for job in real.jobs
     ]
@@ -107,3 +110,13 @@ def test_a_trial_stays_within_the_budget_of_the_stored_plan_or_takes_another(tmp
     assert "+ sym_y_C: budget: was left out (place 3 of 3" in more
     refused = program("route", "--output-dir", tmp_path / "run", "--dry-run", "--max-jobs", 0)
     assert refused.code == 2
+
+
+def test_the_families_that_a_plan_was_made_with_stay_unless_the_settings_name_others(run: Path, tmp_path: Path) -> None:
+    base = {"routing": {**HELD["routing"], "symbol": {"min_score": 0.54, "strong_score": 0.57}}}
+    narrow = tmp_path / "narrow"
+    (candidates,) = (run / "METRICS").glob("routing_candidates.parquet")
+    pipeline.route(candidates, output_dir=narrow, config=base, families=["XGBoost"])
+    assert what_if({KEY: 0.545}, output_dir=narrow, config=base).counts.jobs_changed == 0
+    shown = what_if({"planning.standard_families": ["LightGBM"]}, output_dir=narrow, config=base)
+    assert {tuple(job.fields["model_families"][1]) for job in shown.jobs} == {("LightGBM",)}
