@@ -1,11 +1,20 @@
 """The command `explain`."""
 
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from trainroute.cli.answers import ANSWER, AnswerOptions, answer
 from trainroute.cli.options import OUTPUT, READ, VERBOSITY, Flag, OutputOptions, ReadOptions, Verbosity
-from trainroute.errors import UsageError
+from trainroute.errors import PlanError, UsageError
 from trainroute.parallel import ahead
 from trainroute.records.places import DEFAULT_OUTPUT, ROUTING_PLAN_DIR
 from trainroute.records.routing_file import open_routing_plan
+
+if TYPE_CHECKING:
+    from trainroute.records.plan import LeftOutJob
+
+LOGGER = logging.getLogger("trainroute")
 
 
 def explain(
@@ -36,9 +45,13 @@ def explain(
     del verbosity
     if target is None and symbol is None and not blocked:
         raise UsageError("explain what? Give --target, --symbol or both, or --blocked")
-    directory = (output.output_dir or DEFAULT_OUTPUT) / ROUTING_PLAN_DIR
+    output_dir = output.output_dir or DEFAULT_OUTPUT
+    directory = output_dir / ROUTING_PLAN_DIR
     wanted = None if target is None else [target]
-    with ahead(lambda: open_routing_plan(directory, wanted or ())) as opening:
+    with (
+        ahead(lambda: open_routing_plan(directory, wanted or ())) as opening,
+        ahead(lambda: _left_out(output_dir, allow_edited=read.allow_edited)) as budget,
+    ):
         from trainroute.records.routing_io import read_routing_plan
         from trainroute.route import explain as explain_pair
         from trainroute.route import explanation_markdown, survey, survey_markdown
@@ -46,12 +59,29 @@ def explain(
     del opening  # it holds the text of the whole plan
     if target is not None and not plan.targets:  # to say which targets there are
         plan = read_routing_plan(directory, allow_edited=read.allow_edited)
+    made_from, jobs = budget()
+    left_out = jobs if made_from == plan.plan_id else {}
     if target is not None and symbol is not None and not blocked:
-        pair = explain_pair(plan, target, symbol)
+        pair = explain_pair(plan, target, symbol, left_out=left_out)
         answer(answers, lines=pair.lines(), document=pair.to_dict(), markdown=explanation_markdown(pair))
     else:
-        found = survey(plan, target=target, symbol=symbol, blocked=blocked)
+        found = survey(plan, target=target, symbol=symbol, blocked=blocked, left_out=left_out)
         limit = answers.limit
         page = survey_markdown(found, limit)
         answer(answers, lines=found.lines(limit), document=found.to_dict(limit), markdown=page)
     return 0
+
+
+def _left_out(output_dir: Path, *, allow_edited: bool) -> tuple[str | None, dict[str, "LeftOutJob"]]:
+    """Return the routing plan that the training plan was made from, and what a budget left out of its jobs.
+
+    A training plan that cannot be read is no reason not to explain decisions: a warning says so.
+    """
+    from trainroute.plan.load import find_training_plan_dir, read_left_out
+
+    try:
+        directory = find_training_plan_dir(output_dir, None)
+        return (None, {}) if directory is None else read_left_out(directory, allow_edited=allow_edited)
+    except PlanError as error:
+        LOGGER.warning("what a budget left out is not known: %s", error)
+        return None, {}

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from trainroute.records.markdown import bounded_table, table
-from trainroute.records.plan import NO_POOL, TrainingJob, TrainingPlan
+from trainroute.records.plan import NO_POOL, BudgetReport, TrainingJob, TrainingPlan
 
 _JOBS_SHOWN = 50
 _TARGETS_SHOWN = 50
@@ -39,6 +39,7 @@ def plan_markdown(plan: TrainingPlan) -> str:
             "",
             _jobs(plan.jobs[:_JOBS_SHOWN], plan),
             *_last(plan),
+            *_left_out(plan.summary.budget),
         ]
     )
 
@@ -58,6 +59,15 @@ def _targets(plan: TrainingPlan) -> str:
 def _last(plan: TrainingPlan) -> list[str]:
     rest = plan.jobs[_JOBS_SHOWN:]
     return ["## Jobs that run last", "", _jobs(rest[-_JOBS_SHOWN:], plan)] if rest else []
+
+
+def _left_out(budget: BudgetReport | None) -> list[str]:
+    if budget is None:
+        return []
+    rows = [(job.job_id, job.value, job.cost_seconds, job.reason) for job in budget.left_out[:_JOBS_SHOWN]]
+    headers = ["job", "value", "cost in seconds", "reason"]
+    listed = bounded_table(headers, rows, total=len(budget.left_out))
+    return ["## Left out by the budget", "", f"{budget.line()}.", "", listed]
 
 
 def _jobs(jobs: tuple[TrainingJob, ...], plan: TrainingPlan) -> str:

@@ -4,8 +4,9 @@ On disk it is ``globals/training_plan/master_training_plan.json``. In memory it 
 a mapping (``plan["jobs"]``, ``job["target"]``) for users of the ``TRAINING`` names.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -141,6 +142,9 @@ class LeftOutJob(Record, frozen=True, kw_only=True):
     reason: str
 
 
+NOTHING_LEFT_OUT: Mapping[str, LeftOutJob] = MappingProxyType({})
+
+
 class BudgetReport(Record, frozen=True, kw_only=True):
     """The limits that a plan was made within, and what these left out, best first.
 
@@ -154,6 +158,14 @@ class BudgetReport(Record, frozen=True, kw_only=True):
     cost_asked_seconds: float
     cost_kept_seconds: float
     left_out: tuple[LeftOutJob, ...]
+
+    def line(self) -> str:
+        """Say on one line how much of what was asked for is kept."""
+        kept, cost = (
+            self.jobs_asked - len(self.left_out),
+            f"{self.cost_kept_seconds:.1f} of {self.cost_asked_seconds:.1f} s",
+        )
+        return f"{kept} of {self.jobs_asked} jobs, {cost} ({self.cost_source}); {len(self.left_out)} left out"
 
 
 class TrainingPlanSummary(Record, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import polars as pl
@@ -18,6 +19,8 @@ from trainroute.records.plan import (
     TrainingPlanMetadata,
     TrainingPlanSummary,
 )
+
+Part = TypeVar("Part")
 
 MASTER_NAME = "master_training_plan.json"
 MIRROR_NAME = "training_plan.json"
@@ -62,19 +65,13 @@ def decode_plan(parts: Mapping[str, JsonText], path: Path, *, allow_edited: bool
     EditedPlanError
         If the content does not match its ``plan_id`` or ``total_jobs``, unless ``allow_edited``.
     """
-    for key in PLAN_MEMBERS:
-        if key not in parts:
-            raise BrokenPlanError(f"{path}: has no {key!r}; the plan is not whole: write it again")
-    _check_version(parts["metadata"], path)
-    try:
-        plan = TrainingPlan(
-            metadata=msgspec.json.decode(parts["metadata"], type=TrainingPlanMetadata),
-            feature_sets=msgspec.json.decode(parts["feature_sets"], type=dict[str, FeatureSet]),
-            jobs=msgspec.json.decode(parts["jobs"], type=tuple[TrainingJob, ...]),
-            summary=msgspec.json.decode(parts["summary"], type=TrainingPlanSummary),
-        )
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise BrokenPlanError(f"{path}: does not fit the schema ({error}); write it again") from None
+    metadata, summary = decode_origin(parts, path)
+    plan = TrainingPlan(
+        metadata=metadata,
+        feature_sets=_decoded(parts["feature_sets"], dict[str, FeatureSet], path),
+        jobs=_decoded(parts["jobs"], tuple[TrainingJob, ...], path),
+        summary=summary,
+    )
     _check_jobs(plan, path)
     if plan.metadata.total_jobs != len(plan.jobs):
         said = f"{path}: total_jobs is {plan.metadata.total_jobs}, but it holds {len(plan.jobs)}: edited"
@@ -89,6 +86,29 @@ def decode_plan(parts: Mapping[str, JsonText], path: Path, *, allow_edited: bool
         refuse_edited(f"{path}: its jobs do not match its plan_id: edited", allowed=allow_edited)
     metadata = msgspec.structs.replace(plan.metadata, plan_id=recomputed, total_jobs=len(plan.jobs))
     return msgspec.structs.replace(plan, metadata=metadata)
+
+
+def decode_origin(parts: Mapping[str, JsonText], path: Path) -> tuple[TrainingPlanMetadata, TrainingPlanSummary]:
+    """Decode strictly where a plan comes from and what it counts, not its jobs.
+
+    Raises
+    ------
+    BrokenPlanError
+        As `decode_plan`.
+    """
+    for key in PLAN_MEMBERS:
+        if key not in parts:
+            raise BrokenPlanError(f"{path}: has no {key!r}; the plan is not whole: write it again")
+    _check_version(parts["metadata"], path)
+    metadata = _decoded(parts["metadata"], TrainingPlanMetadata, path)
+    return metadata, _decoded(parts["summary"], TrainingPlanSummary, path)
+
+
+def _decoded(text: JsonText, of: type[Part], path: Path) -> Part:
+    try:
+        return msgspec.json.decode(text, type=of)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise BrokenPlanError(f"{path}: does not fit the schema ({error}); write it again") from None
 
 
 def check_unique(ids: Sequence[str], path: Path) -> None:

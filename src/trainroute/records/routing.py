@@ -122,7 +122,8 @@ class SymbolDecision(Record, frozen=True, kw_only=True):
 class CrossSectionalDecision(SampleEvidence, frozen=True, kw_only=True):
     """What was decided for the pooled side of one target.
 
-    ``measured`` is False where the candidates have no CROSS_SECTIONAL row.
+    ``measured`` is False where the candidates have no CROSS_SECTIONAL row; ``pinned_by`` says which pin of the config
+    lets a side train that the rules disallow.
     """
 
     state: SignalState
@@ -139,6 +140,7 @@ class CrossSectionalDecision(SampleEvidence, frozen=True, kw_only=True):
     horizon_minutes: float | None = None
     margins: SideMargins
     reasons: tuple[str, ...]
+    pinned_by: str | None = None
 
 
 PAIR_SCHEMA = {"target": pl.String(), "symbol": pl.String(), **record_schema(SymbolDecision)}

@@ -157,9 +157,8 @@ def _budget_lines(budget: BudgetReport | None) -> list[str]:
         return []
     left = budget.left_out
     shown = left[:_MOST_JOBS_SHOWN]
-    seconds = f"{budget.cost_kept_seconds:.1f} of {budget.cost_asked_seconds:.1f} s ({budget.cost_source})"
     lines = [
-        f"budget: {budget.jobs_asked - len(left)} of {budget.jobs_asked} jobs, {seconds}; {len(left)} left out",
+        f"budget: {budget.line()}",
         *(f"  {job.job_id}: value {job.value:.4f}, {job.cost_seconds:.1f} s; {job.reason}" for job in shown),
     ]
     return lines if len(shown) == len(left) else [*lines, f"  … {len(left) - len(shown)} more"]
@@ -168,6 +167,8 @@ def _budget_lines(budget: BudgetReport | None) -> list[str]:
 def _counts(plan: TrainingPlan, report: TrainingReport | None) -> list[str]:
     summary = plan.summary
     lines = [f"{len(plan.jobs)} jobs planned: {summary.total_cs_jobs} pooled, {summary.total_symbol_jobs} local"]
+    if summary.budget is not None:
+        lines.append(f"budget: {summary.budget.line()}, see 'trainroute show'")
     if report is None:
         return [*lines, "not trained; 'trainroute train' trains by this plan"]
     not_installed = [f"{', '.join(families)}: {reason}" for reason, families in report.not_installed.items()]

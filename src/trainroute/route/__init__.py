@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trainroute.route.explaining import Explanation, explain
     from trainroute.route.flip import Flip
     from trainroute.route.outcomes import RuleOutcome
+    from trainroute.route.pins import overruled_pins
     from trainroute.route.route_changes import RouteChanges
     from trainroute.route.surveying import Survey, survey
 
@@ -26,6 +27,7 @@ _HOMES = {
     "compare_routes": "trainroute.route.compare",
     "explain": "trainroute.route.explaining",
     "explanation_markdown": "trainroute.route.explain_markdown",
+    "overruled_pins": "trainroute.route.pins",
     "routes_of": "trainroute.route.decide",
     "survey": "trainroute.route.surveying",
     "survey_markdown": "trainroute.route.explain_markdown",
@@ -42,6 +44,7 @@ __all__ = [
     "explain",
     "explanation_markdown",
     "load_routing_plan",
+    "overruled_pins",
     "routes_of",
     "survey",
     "survey_markdown",

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from trainroute.records.differences import shown
 from trainroute.records.markdown import cell, table
-from trainroute.records.plan import NO_POOL
 from trainroute.route.explaining import Explanation, pooled_on_symbol, score_line
 from trainroute.route.flip import Flip
 from trainroute.route.outcomes import TITLES, RuleOutcome
@@ -31,7 +30,7 @@ def explanation_markdown(found: Explanation) -> str:
         _heading(3, "Between the two sides"),
         *_rules(found.between_rules),
         _heading(3, "Nearest flip: what alone gives another route"),
-        table(_FLIP_HEADINGS, [_flip_row(flip) for flip in found.shown_flips]),
+        table(_FLIP_HEADINGS, [_flip_row(flip) for flip in found.shown_flips]) if found.flips else cell(found.no_flip),
         *([f"{found.more_flips} more."] if found.more_flips else []),
     )
 
@@ -43,8 +42,7 @@ def survey_markdown(found: Survey, limit: int = SHOWN) -> str:
         _heading(2, f"{found.title}: {total} pairs"),
         table(["route", "pairs"], [(route, count) for route, count in found.routes.items() if count]),
     ]
-    if found.without_pool:
-        parts.append(f"Not trained: {found.without_pool} of them are routed to {NO_POOL}.")
+    parts += [f"Not trained: {said}." for said in found.not_trained()]
     if found.blocked:
         parts += [_heading(3, "Why blocked"), table(["cause", "pairs"], found.blocked.items())]
     if found.pooled is not None:

@@ -4,12 +4,14 @@ The plan holds the evidence and the settings that it was made by, so nothing but
 are the same expressions that made it. For more than one pair see `trainroute.route.surveying`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import polars as pl
 
+from trainroute.records.plan import NOTHING_LEFT_OUT, LeftOutJob
 from trainroute.records.routing import CrossSectionalDecision, RoutingPlan, SymbolDecision, SymbolScores
 from trainroute.records.vocabulary import Mode
 from trainroute.route.between import choice_checks, serving_checks
@@ -102,9 +104,16 @@ class Explanation:
         """How many flips `shown_flips` leaves out."""
         return len(self.flips) - len(self.shown_flips)
 
+    @property
+    def no_flip(self) -> str:
+        """What to say where there are no flips."""
+        pin = self.decision.pinned_by
+        decides = "" if pin is None else f": {pin} decides"
+        return f"no single change of a metric or a threshold gives another route{decides}"
+
     def _flip_lines(self) -> list[str]:
         if not self.flips:
-            return ["no single change gives another route"]
+            return [self.no_flip]
         return [
             "nearest flip: what alone gives another route",
             *(f"  {flip.line()}" for flip in self.shown_flips),
@@ -112,7 +121,9 @@ class Explanation:
         ]
 
 
-def explain(plan: RoutingPlan, target: str, symbol: str) -> Explanation:
+def explain(
+    plan: RoutingPlan, target: str, symbol: str, *, left_out: Mapping[str, LeftOutJob] = NOTHING_LEFT_OUT
+) -> Explanation:
     """Explain one decision of a plan.
 
     Parameters
@@ -120,6 +131,8 @@ def explain(plan: RoutingPlan, target: str, symbol: str) -> Explanation:
     plan : RoutingPlan
         With all symbols of the target.
     target, symbol : str
+    left_out : mapping of str to LeftOutJob
+        By id, the jobs that a budget left out of the training plan; see `trainroute.plan.read_left_out`.
 
     Raises
     ------
@@ -129,7 +142,7 @@ def explain(plan: RoutingPlan, target: str, symbol: str) -> Explanation:
     decision, own = plan.symbol_decision(target, symbol), plan.cross_sectional(target)
     facts, config = facts_of_plan(plan, [target]), plan.routing
     pair, known = facts.pairs.filter(pl.col("symbol") == symbol), facts.provided
-    trained, not_trained = trained_models(plan, target, symbol)
+    trained, not_trained = trained_models(plan, target, symbol, left_out)
     between = [*serving_checks(config, known), *choice_checks(config, known)]
     return Explanation(
         target=target,

@@ -56,11 +56,12 @@ def basis_of(previous: RoutingPlan | None, *, config_hash: str, metrics_snapshot
             pooled=previous.pooled.select("target", STATE, ROUTE),
             pairs=previous.pairs.select("target", "symbol", evidence.field(STATE), evidence.field(ROUTE)),
         )
-    nothing, free = pl.lit(None, pl.String), pl.col("pinned_by").is_null()  # a pin is no evidence to hold on to
+    free = pl.col("pinned_by").is_null()  # a pin is no evidence to hold on to
+    pooled = {STATE: pl.when(free).then("state"), ROUTE: pl.lit(None, pl.String)}
     own = {STATE: pl.when(free).then("local_state"), ROUTE: pl.when(free).then("route")}
     return Basis(
         plan_id=previous.plan_id,
-        pooled=previous.pooled.select("target", pl.col("state").alias(STATE), nothing.alias(ROUTE)),
+        pooled=previous.pooled.select("target", **pooled),
         pairs=previous.pairs.select("target", "symbol", **own),
     )
 

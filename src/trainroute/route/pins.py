@@ -108,26 +108,39 @@ def pinned(pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
 def lifted(pooled: pl.DataFrame, pairs: pl.DataFrame, config: RoutingConfig) -> pl.DataFrame:
     """Let a pooled side train as EXPERIMENTAL that the rules disallow and a pin asks for.
 
-    Adds ``state_by_rules`` and ``lifted_by``, the name of the pin, null where none lifts it.
+    Adds ``state_by_rules`` and ``pinned_by``, the name of the pin, null where none lifts it.
     """
     if not config.pins:
-        return pooled.with_columns(lifted_by=pl.lit(None, pl.String), state_by_rules="state")
+        return pooled.with_columns(pinned_by=pl.lit(None, pl.String), state_by_rules="state")
     asked = (
         pairs.filter(pl.col("forced").is_in([_CS, _BOTH]) & (pl.col("route") == pl.col("forced")))
         .group_by("target")
-        .agg(pl.col("pinned_by").sort_by("symbol").first().alias("lifted_by"))
+        .agg(pl.col("pinned_by").sort_by("symbol").first())
     )
     pooled = pooled.join(asked, on="target", how="left", maintain_order="left").with_columns(
-        lifted_by=pl.when(pl.col("state") == _DISALLOWED).then("lifted_by"), state_by_rules="state"
+        pinned_by=pl.when(pl.col("state") == _DISALLOWED).then("pinned_by"), state_by_rules="state"
     )
-    up = pl.col("lifted_by").is_not_null()
+    up = pl.col("pinned_by").is_not_null()
     return pooled.with_columns(state=pl.when(up).then(pl.lit(_EXPERIMENTAL)).otherwise("state"))
+
+
+def overruled_pins(pairs: pl.DataFrame) -> list[tuple[str, str, int]]:
+    """Return the pins that stronger reasons overrule: the name of the pin, the reason, and how many pairs it blocks.
+
+    Parameters
+    ----------
+    pairs : polars.DataFrame
+        The pairs of a routing plan.
+    """
+    blocked = (pl.col("route") == _BLOCKED) & pl.col("pinned_by").is_not_null()
+    found = pairs.filter(blocked, pl.col("blocked_by") != Cause.PINNED).group_by("pinned_by", "blocked_by").len()
+    return [(pin, cause, int(count)) for pin, cause, count in found.sort("pinned_by", "blocked_by").iter_rows()]
 
 
 def lift_sentence() -> pl.Expr:
     """Say which pin lifted a pooled side; null where none did."""
-    said = [pl.lit("pooled EXPERIMENTAL by "), pl.col("lifted_by"), pl.lit(", DISALLOWED by the rules")]
-    return pl.when(pl.col("lifted_by").is_not_null()).then(pl.concat_str(said))
+    said = [pl.lit("pooled EXPERIMENTAL by "), pl.col("pinned_by"), pl.lit(", DISALLOWED by the rules")]
+    return pl.when(pl.col("pinned_by").is_not_null()).then(pl.concat_str(said))
 
 
 def _named(number: pl.Expr, names: Mapping[int, str]) -> pl.Expr:

@@ -1,14 +1,29 @@
-"""Which models a decision really gets: a pool that no symbol may teach trains nothing, whatever the route says."""
+"""Which models a decision really gets.
+
+A pool that no symbol may teach trains nothing, whatever the route says, and neither does a job that a budget left out.
+"""
+
+from collections.abc import Mapping
 
 import polars as pl
 
-from trainroute.records.plan import NO_POOL
+from trainroute.records.names import job_id
+from trainroute.records.plan import NO_POOL, LeftOutJob
 from trainroute.records.routing import RoutingPlan, teaches_pool, trains_local, trains_pooled
 from trainroute.records.vocabulary import LeakageStatus, RouteState
 
 
-def trained_models(plan: RoutingPlan, target: str, symbol: str) -> tuple[tuple[str, ...], str | None]:
+def trained_models(
+    plan: RoutingPlan, target: str, symbol: str, left_out: Mapping[str, LeftOutJob]
+) -> tuple[tuple[str, ...], str | None]:
     """Return the models that serve a pair, and why one that its route names is not trained.
+
+    Parameters
+    ----------
+    plan : RoutingPlan
+    target, symbol : str
+    left_out : mapping of str to LeftOutJob
+        By id, the jobs that a budget left out.
 
     Returns
     -------
@@ -20,12 +35,28 @@ def trained_models(plan: RoutingPlan, target: str, symbol: str) -> tuple[tuple[s
     own = of_target.filter(pl.col("symbol") == symbol)
     local, pooled, cause = own.select(trains_local(), trains_pooled().alias("pooled"), "blocked_by").row(0)
     teachers = of_target.filter(teaches_pool(plan.routing, plan.planning)).height
-    trained = ([f"the pooled model (taught by {_symbols(teachers)})"] if pooled and teachers else []) + (
-        ["a model of its own"] if local else []
+    asked = [("the pooled model", job_id(target, None))] if pooled and teachers else []
+    asked += [("a model of its own", job_id(target, symbol))] if local else []
+    taught = {"the pooled model": f"the pooled model (taught by {_symbols(teachers)})"}
+    trained = tuple(taught.get(model, model) for model, job in asked if job not in left_out)
+    missing = [f"{NO_POOL} ({', '.join(_kept_out(of_target, plan))})"] if pooled and not teachers else []
+    missing += [f"{model}, left out by the budget ({left_out[job].reason})" for model, job in asked if job in left_out]
+    missing += [] if asked or missing else [f"blocked, {cause}"]
+    return trained, f"not trained: {'; '.join(missing)}" if missing else None
+
+
+def left_out_of(pairs: pl.DataFrame, left_out: Mapping[str, LeftOutJob]) -> int:
+    """Count the jobs that a budget left out, of those that would serve some pairs of a plan."""
+    asked = [
+        pairs.filter(trains_pooled()).select("target", symbol=pl.lit(None, pl.String)).unique(),
+        pairs.filter(trains_local()).select("target", "symbol"),
+    ]
+    jobs = pl.DataFrame(
+        [(job.target, job.symbol) for job in left_out.values()],
+        schema={"target": pl.String, "symbol": pl.String},
+        orient="row",
     )
-    if pooled and not teachers:
-        return tuple(trained), f"not trained: {NO_POOL} ({', '.join(_kept_out(of_target, plan))})"
-    return tuple(trained), None if trained else f"not trained: blocked, {cause}"
+    return pl.concat(asked).join(jobs, on=["target", "symbol"], how="semi", nulls_equal=True).height
 
 
 def without_pool(plan: RoutingPlan, pairs: pl.DataFrame) -> int:

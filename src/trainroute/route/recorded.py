@@ -16,7 +16,7 @@ from trainroute.route.facts import Facts, with_target
 
 def facts_of_plan(plan: RoutingPlan, targets: Collection[str] | None = None) -> Facts:
     """Return what the decisions of a plan stand on; of some targets only, if they are given."""
-    pooled = plan.pooled.drop("state", "margins", "reasons")
+    pooled = plan.pooled.drop("state", "margins", "reasons", "pinned_by")
     pairs = plan.pairs.select("target", "symbol", "scores", "evidence")
     if targets is not None:
         wanted = pl.col("target").is_in(list(targets))

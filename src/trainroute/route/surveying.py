@@ -8,11 +8,11 @@ import msgspec
 import polars as pl
 
 from trainroute.errors import UnknownNameError
-from trainroute.records.plan import NO_POOL
+from trainroute.records.plan import NO_POOL, NOTHING_LEFT_OUT, LeftOutJob
 from trainroute.records.routing import CrossSectionalDecision, RoutingPlan
 from trainroute.records.vocabulary import Mode, RouteState
 from trainroute.route.outcomes import RuleOutcome, outcomes_of, rule_lines
-from trainroute.route.pool import without_pool
+from trainroute.route.pool import left_out_of, without_pool
 from trainroute.route.recorded import facts_of_plan
 from trainroute.route.rules import checks_of
 
@@ -38,6 +38,8 @@ class Survey:
         is nearest to its threshold), ``distance`` (value minus threshold), ``reason``; the nearest first.
     without_pool : int
         Pairs that are routed to a pool that no symbol may teach, so that the model is not trained.
+    left_out : int
+        Jobs that would serve them and that a budget left out.
     pooled : CrossSectionalDecision or None
         The pooled side, where the survey is of one target.
     pooled_rules : tuple of RuleOutcome
@@ -48,6 +50,7 @@ class Survey:
     blocked: Mapping[str, int]
     pairs: pl.DataFrame
     without_pool: int = 0
+    left_out: int = 0
     pooled: CrossSectionalDecision | None = None
     pooled_rules: tuple[RuleOutcome, ...] = ()
 
@@ -55,8 +58,7 @@ class Survey:
         """Write counts first, then at most ``limit`` pairs, as plain lines of text."""
         lines = [f"{self.title}: {self.pairs.height} pairs"]
         lines += [f"  {count} {route}" for route, count in self.routes.items() if count]
-        if self.without_pool:
-            lines.append(f"not trained: {self.without_pool} of them are routed to {NO_POOL}")
+        lines += [f"not trained: {said}" for said in self.not_trained()]
         lines += ["", "why blocked", *(f"  {n} {cause}" for cause, n in self.blocked.items())] if self.blocked else []
         if self.pooled is not None:
             lines += ["", f"pooled side: {self.pooled.state.value}", *(f"  {text}" for text in self.pooled.reasons)]
@@ -66,6 +68,11 @@ class Survey:
         more = self.pairs.height - limit
         return [*lines, f"  … {more} more"] if more > 0 else lines
 
+    def not_trained(self) -> list[str]:
+        """Say how many models that the routes ask for are not trained, and why."""
+        said = [f"{self.without_pool} of them are routed to {NO_POOL}"] if self.without_pool else []
+        return [*said, f"{self.left_out} of their jobs are left out by the budget"] if self.left_out else said
+
     def to_dict(self, limit: int = SHOWN) -> dict[str, Any]:
         """Return the survey as plain builtins, with at most ``limit`` pairs, for JSON."""
         return {
@@ -74,13 +81,21 @@ class Survey:
             "routes": dict(self.routes),
             "blocked": dict(self.blocked),
             "without_pool": self.without_pool,
+            "left_out": self.left_out,
             "pooled": msgspec.to_builtins(self.pooled),
             "pooled_rules": msgspec.to_builtins(self.pooled_rules),
             "pairs": self.pairs.head(limit).to_dicts(),
         }
 
 
-def survey(plan: RoutingPlan, *, target: str | None = None, symbol: str | None = None, blocked: bool = False) -> Survey:
+def survey(
+    plan: RoutingPlan,
+    *,
+    target: str | None = None,
+    symbol: str | None = None,
+    blocked: bool = False,
+    left_out: Mapping[str, LeftOutJob] = NOTHING_LEFT_OUT,
+) -> Survey:
     """Look at the decisions of a target, of a symbol, or of all pairs.
 
     Parameters
@@ -90,6 +105,8 @@ def survey(plan: RoutingPlan, *, target: str | None = None, symbol: str | None =
         Only these.
     blocked : bool
         Only the pairs that are blocked.
+    left_out : mapping of str to LeftOutJob
+        As of `trainroute.route.explain`.
 
     Raises
     ------
@@ -119,6 +136,7 @@ def survey(plan: RoutingPlan, *, target: str | None = None, symbol: str | None =
         blocked=dict(causes.iter_rows()),
         pairs=_listed(chosen),
         without_pool=without_pool(plan, chosen),
+        left_out=left_out_of(chosen, left_out),
         pooled=own if target is not None else None,
         pooled_rules=rules,
     )

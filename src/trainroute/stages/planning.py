@@ -24,7 +24,7 @@ from trainroute.records.plan import NO_POOL, FeatureSet, TrainingPlan
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_file import routing_plan_file
 from trainroute.records.routing_io import check_routing_plan_dir, read_routing_plan, write_routing_plan
-from trainroute.route import build_routing_plan
+from trainroute.route import build_routing_plan, overruled_pins
 from trainroute.stages.common import METRICS, ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
 from trainroute.train import mean_seconds
 
@@ -119,6 +119,8 @@ class TrainingRouter:
         plan = self.route(routing_candidates, git_commit=git_commit, previous=previous, cut_from=cut_from)
         for name in unmatched_pins(plan.routing.pins, plan.pairs):
             LOGGER.warning("routing.pins: %s means no (target, symbol) of the candidates", name)
+        for pin, cause, count in overruled_pins(plan.pairs):
+            LOGGER.warning("routing.pins: %s asks for models that %d pairs cannot have: %s", pin, count, cause)
         alone = sorted({*plan.targets}.difference(plan.pairs["target"]))
         if alone:
             LOGGER.warning(

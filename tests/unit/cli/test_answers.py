@@ -96,6 +96,30 @@ def test_explain_says_that_a_pool_without_teachers_is_not_trained(tmp_path: Path
     assert "not trained: 4 of them" in program("explain", "--output-dir", tmp_path / "run", "--target", "y").out
 
 
+def test_explain_and_the_pages_say_what_a_budget_left_out(run: Path, program: Program) -> None:
+    pair = ("explain", "--output-dir", run, "--target", "y", "--symbol", "A")
+    assert "  trained: a model of its own\n" in program(*pair).out
+    assert "not trained" not in program(*pair).out
+    ended = program("route", run.parent / "table.parquet", "--output-dir", run, "--max-jobs", "1")
+    assert "budget: 1 of 3 jobs, " in ended.out
+    explained = program(*pair).out
+    assert "  trained: nothing\n" in explained
+    assert (
+        "not trained: a model of its own, left out by the budget (place 3 of 3 by value per cost: --max-jobs"
+        in explained
+    )
+    of_target = program("explain", "--output-dir", run, "--target", "y")
+    assert "not trained: 2 of their jobs are left out by the budget" in of_target.out
+    assert json.loads(program(*pair[:5], "--format", "json").out)["left_out"] == 2
+    page = (run / "globals/training_plan/training_plan.md").read_text()
+    assert "## Left out by the budget\n\n1 of 3 jobs, " in page
+    assert "| sym_y_A | " in page.split("## Left out")[1]
+    (run / "globals/training_plan/master_training_plan.json").write_text("{")
+    broken = program(*pair)
+    assert broken.code == 0
+    assert "what a budget left out is not known: " in broken.err
+
+
 def test_diff_has_exit_codes_and_three_forms(run: Path, program: Program, tmp_path: Path) -> None:
     other = tmp_path / "other"
     program("route", _table(tmp_path / "b.parquet", A={"score_shrunk": 0.52}), "--output-dir", other)

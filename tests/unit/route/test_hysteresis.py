@@ -134,3 +134,14 @@ def test_what_a_pin_decided_is_not_held_on_to(rows: Rows, decide: Decide) -> Non
     before = decide(table, hysteresis=MARGINS, pins=[pin], generated_at=day, **RULES)
     assert _route(before) == LOC
     assert _route(decide(table, hysteresis=MARGINS, previous=before, **RULES)) == BOTH
+
+
+def test_a_pool_that_a_pin_let_train_is_not_held_on_to(rows: Rows, decide: Decide) -> None:
+    pin = {"target": "y", "symbol": "A", "force": CS, "reason": "r", "expires": "2027-01-31"}
+    scores = {"cross_sectional": {"min_score": 0.53, "strong_score": 0.57}, "experimental": {"min_score": 0.52}}
+    table = rows(pooled={"score_shrunk": 0.51}, A=ALONE, B=ALONE)
+    pinned = decide(table, hysteresis={"score_margin": 0.02}, pins=[pin], generated_at="2026-01-01", **scores)
+    assert (_pooled(pinned), pinned.cross_sectional("y").pinned_by) == (E, "pin 1 (y · A: r)")
+    after = decide(table, hysteresis={"score_margin": 0.02}, previous=pinned, **scores)
+    assert (_pooled(after), after.cross_sectional("y").pinned_by) == (D, None)
+    assert after.cross_sectional("y").previous_state is None

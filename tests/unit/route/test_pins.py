@@ -11,7 +11,7 @@ import pytest
 from trainroute.errors import ConfigError, UsageError
 from trainroute.records.pins import unmatched_pins
 from trainroute.records.routing import RoutingPlan
-from trainroute.route import explain
+from trainroute.route import explain, overruled_pins
 
 Row = dict[str, Any]
 Rows = Callable[..., list[Row]]
@@ -220,6 +220,12 @@ def test_a_pin_that_means_nothing_is_named(rows: Rows, decide: Decide) -> None:
     plan = decide(rows(A={}), pins=pins)
     assert unmatched_pins(plan.routing.pins, plan.pairs) == ["pin 1 (y_* · A: told so)", "pin 3 (y · a: told so)"]
     assert plan.symbol_decision("y", "A").route == "ROUTE_BLOCKED"
+
+
+def test_a_pin_that_is_overruled_is_named(rows: Rows, decide: Decide) -> None:
+    pins = [_pin(force="SYMBOL_SPECIFIC", symbol="[AB]"), _pin(force="BLOCKED", symbol="C")]
+    plan = decide(rows(A={}, B={"leakage_status": "BLOCKED"}, C={}), pins=pins)
+    assert overruled_pins(plan.pairs) == [("pin 1 (y · [AB]: told so)", "leakage", 1)]
 
 
 def test_names_with_special_characters_mean_themselves(rows: Rows, decide: Decide) -> None:
