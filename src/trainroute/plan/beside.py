@@ -30,7 +30,7 @@ def routing_plan_beside(plan_dir: Path, *, allow_edited: bool = False) -> Routin
         If there is one and it cannot be trusted.
     """
     path = routing_plan_file(output_of(plan_dir) / ROUTING_PLAN_DIR)
-    return read_routing_plan(path, allow_edited=allow_edited, explained=False) if path.is_file() else None
+    return read_routing_plan(path, allow_edited=allow_edited, explained=False) if path.exists() else None
 
 
 def plan_to_validate(plan_dir: Path) -> tuple[TrainingPlan, list[Problem]]:

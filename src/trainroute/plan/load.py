@@ -110,7 +110,7 @@ def read_left_out(directory: Path | str, *, allow_edited: bool = False) -> tuple
 
 def _file(directory: Path) -> Path:
     recover(directory)
-    if directory.is_file():
+    if directory.exists() and not directory.is_dir():
         return directory
     if not directory.exists():
         raise PlanNotFoundError(f"{directory}: no such training plan directory; run 'trainroute run' to write one")

@@ -22,6 +22,7 @@ import msgspec
 from trainroute.errors import BrokenPlanError, EditedPlanError, PlanNotFoundError, TrainrouteError, naming
 from trainroute.logs import LOGGER
 from trainroute.parallel import ahead
+from trainroute.records.regular_files import read_regular
 
 HASH_KEY = "content_sha256"
 HASH_DIGITS = 64
@@ -354,7 +355,7 @@ def _canonical_parts(path: Path, raw: Mapping[str, msgspec.Raw]) -> dict[str, Js
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except FileNotFoundError:
         raise PlanNotFoundError(f"{path}: not found; run 'trainroute run' or 'trainroute route' to write it") from None
     except OSError as error:

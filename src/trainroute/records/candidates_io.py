@@ -19,6 +19,7 @@ from trainroute.records.candidates import CANDIDATES_SCHEMA_VERSION, COLUMNS, Ca
 from trainroute.records.candidates_checks import validate_candidates
 from trainroute.records.candidates_text import columns_of_csv, columns_of_rows, flattened
 from trainroute.records.frames import encoded, json_text
+from trainroute.records.regular_files import read_regular
 
 __all__ = ["TableFormat", "find_candidates", "read_candidates", "validate_candidates", "write_candidates"]
 
@@ -33,7 +34,7 @@ _VERSION_ENTRY = "trainroute.schema_version"
 def find_candidates(metrics_dir: Path) -> Path | None:
     """Return the candidates table in a ``METRICS`` directory, or None."""
     found = (metrics_dir / f"{STEM}{suffix}" for suffix in (*_SUFFIXES.values(), ".json"))
-    return next((path for path in found if path.is_file()), None)
+    return next((path for path in found if path.exists()), None)
 
 
 def write_candidates(candidates: Candidates, metrics_dir: Path, *, table_format: TableFormat = "PARQUET") -> Path:
@@ -78,7 +79,7 @@ def read_candidates(path: Path) -> Candidates:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise CandidatesError(f"{path}: expected a file that ends in {', '.join(readers)}")
-    if not path.is_file():
+    if not path.exists():
         raise CandidatesError(f"{path}: not found; expected a candidates table, as 'trainroute run' writes it")
     try:
         return reader(path)
@@ -87,7 +88,7 @@ def read_candidates(path: Path) -> Candidates:
 
 
 def _read_parquet(path: Path) -> Candidates:
-    data = path.read_bytes()
+    data = read_regular(path)
     try:
         entries = pl.read_parquet_metadata(io.BytesIO(data))
         frame = pl.read_parquet(io.BytesIO(data))
@@ -100,7 +101,7 @@ def _read_parquet(path: Path) -> Candidates:
 
 
 def _read_csv(path: Path) -> Candidates:
-    frame, faults = columns_of_csv(path.read_bytes())
+    frame, faults = columns_of_csv(read_regular(path))
     candidates = validate_candidates(frame, str(path), found=faults)
     _check_hash(path, candidates, _recorded_hash(path))
     return candidates
@@ -109,7 +110,7 @@ def _read_csv(path: Path) -> Candidates:
 def _recorded_hash(path: Path) -> str | None:
     """Return the content hash that our JSON beside a CSV of ours records."""
     beside = path.with_suffix(".json")
-    if path.stem != STEM or not beside.is_file():
+    if path.stem != STEM or not beside.exists():
         return None
     try:
         metadata = msgspec.json.decode(read_parts(beside).get("metadata", b"{}"))
@@ -120,7 +121,7 @@ def _recorded_hash(path: Path) -> str | None:
 
 
 def _read_json(path: Path) -> Candidates:
-    data = path.read_bytes()
+    data = read_regular(path)
     try:
         document = msgspec.json.decode(data)
         ours = isinstance(document, dict) and "metadata" in document

@@ -17,6 +17,7 @@ from polars.exceptions import PolarsError
 from trainroute.logs import LOGGER
 from trainroute.records.frames import encoded, json_string, json_text, nested
 from trainroute.records.plan import Record
+from trainroute.records.regular_files import open_regular
 from trainroute.records.routing import EXPLAINING, PAIR_SCHEMA, SampleEvidence, SymbolScores
 from trainroute.records.routing_file import columns_beside
 from trainroute.records.sealing import seal, unsealed
@@ -82,7 +83,7 @@ def write_columns(
 def open_columns(path: Path) -> RoutingColumns | None:
     """Return the columns of a plan given by its JSON; None where they are not those of this file."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             json_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         data = columns_beside(path, json_sha256)
         said = {} if data is None else pl.read_parquet_metadata(BytesIO(data))

@@ -97,7 +97,7 @@ def read_planned(path: Path) -> Planned:
     BrokenPlanError
         If there is one that cannot be trusted.
     """
-    if routing_plan_file(path).is_file() and (path.is_dir() or path.name == routing_plan_file(Path()).name):
+    if routing_plan_file(path).exists() and (path.is_dir() or path.name == routing_plan_file(Path()).name):
         return Planned(name=str(path), training=None, routing=read_routing_plan(path, explained=False))
     output = (path / "globals").is_dir() or (path / ROUTING_PLAN_DIR).is_dir()
     directory = find_training_plan_dir(path, None) if output else path

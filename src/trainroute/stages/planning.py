@@ -114,7 +114,7 @@ class TrainingRouter:
     ) -> RoutingPlan:
         """Decide as `generate_routing_plan`, after the plan that lies in ``output_dir``, and write nothing."""
         there = routing_plan_file(Path(output_dir))
-        on = self.config.routing.hysteresis.on and there.is_file()
+        on = self.config.routing.hysteresis.on and there.exists()
         previous = read_routing_plan(there, explained=False) if on else None
         plan = self.route(routing_candidates, git_commit=git_commit, previous=previous, cut_from=cut_from)
         for name in unmatched_pins(plan.routing.pins, plan.pairs):

@@ -174,7 +174,7 @@ def _table(output: Path, candidates: Path | str | None) -> Candidates:
 def _previous(output: Path) -> RoutingPlan | None:
     """Return the routing plan that lies in an output directory: hysteresis holds on to it."""
     there = routing_plan_file(output / ROUTING_PLAN)
-    return read_routing_plan(there, explained=False) if there.is_file() else None
+    return read_routing_plan(there, explained=False) if there.exists() else None
 
 
 def _base(table: Candidates, config: Config, output: Path, families: Sequence[str] | None) -> Planned:

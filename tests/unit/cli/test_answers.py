@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -243,3 +244,28 @@ def test_a_reader_that_goes_away_is_no_failure(asked: list[str], run: Path) -> N
         running.stdout.close()
         said = running.stderr.read()
     assert (running.returncode, said) == (0, "")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("globals/training_plan/master_training_plan.json", ["show"]),
+        ("globals/training_plan/master_training_plan.json", ["diff", "."]),
+        ("METRICS/routing_plan/routing_plan.json", ["explain", "--blocked"]),
+        ("METRICS/routing_plan/routing_plan.json", ["validate"]),
+        ("METRICS/routing_plan/routing_plan.json", ["diff", "."]),
+        ("METRICS/routing_candidates.parquet", ["route", "METRICS/routing_candidates.parquet"]),
+        ("METRICS/routing_candidates.parquet", ["validate"]),
+    ],
+)
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(run: Path, name: str, asked: list[str]) -> None:
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    where = ["."] if asked[0] == "diff" else ["--output-dir", "."]
+    command = [sys.executable, "-m", "trainroute", *asked, *where]
+    ended = subprocess.run(command, check=False, cwd=run, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert f"{name}: cannot be read" in ended.stderr
+    assert "not a regular file" in ended.stderr
