@@ -124,8 +124,7 @@ def run(
     )
     require_unexpired(settings.routing.pins, utc_now())
     asked = families_asked_for(families, model_types, settings)
-    if not skip_training:
-        require_free(output_dir)
+    require_free(output_dir)
     budget = budget_of(output_dir, max_jobs, max_cost, cost_from_ledger=cost_from_ledger)
     evidence, panel = stages.measure(
         data_dir, settings, choice, output_dir=output_dir, force_refresh=force_refresh, progress=progress
@@ -185,6 +184,7 @@ def route(
     settings, output_dir = as_config(config), Path(output_dir)
     asked = families_asked_for(families, model_types, settings)
     check_plan_dirs(output_dir)
+    require_free(output_dir)
     table = candidates if isinstance(candidates, Candidates) else read_candidates(Path(candidates))
     routing, plan = plan_candidates(
         table,

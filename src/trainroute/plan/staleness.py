@@ -55,12 +55,12 @@ def output_of(plan_dir: Path) -> Path:
     return plan_dir.resolve().parent.parent
 
 
-def inputs_beside(plan_dir: Path, config: Config | None = None, *, allow_edited: bool = False) -> PlanInputs:
+def inputs_beside(plan_dir: Path | str, config: Config | None = None, *, allow_edited: bool = False) -> PlanInputs:
     """Read the inputs that lie in the output directory of a plan (``<output>/globals/training_plan``).
 
     Parameters
     ----------
-    plan_dir : Path
+    plan_dir : Path or str
     config : Config, optional
         The settings in force.
     allow_edited : bool
@@ -71,7 +71,7 @@ def inputs_beside(plan_dir: Path, config: Config | None = None, *, allow_edited:
     BrokenPlanError, CandidatesError
         If a routing plan or a candidates table lies there and cannot be trusted.
     """
-    output = output_of(plan_dir)
+    output = output_of(Path(plan_dir))
     inputs = PlanInputs(code_version=code_version())
     if config is not None:
         gone = expired(config.routing.pins, utc_now())

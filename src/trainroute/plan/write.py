@@ -14,7 +14,7 @@ from trainroute.parallel import in_threads
 from trainroute.plan.markdown import plan_markdown
 from trainroute.plan.views import VIEWS, views_of
 from trainroute.records.artifacts import write_parts
-from trainroute.records.directories import check_replaceable, replaced_directory
+from trainroute.records.directories import Replacing, check_replaceable, replaced_directory
 from trainroute.records.plan import TrainingPlan
 from trainroute.records.plan_io import MASTER_NAME, MIRROR_NAME, plan_parts
 from trainroute.records.yaml_text import yaml_document
@@ -37,30 +37,30 @@ def check_training_plan_dir(directory: Path) -> None:
 
 def write_training_plan(
     plan: TrainingPlan,
-    directory: Path,
+    directory: Path | str,
     *,
     formats: Sequence[str] = ("JSON", "YAML", "MARKDOWN"),
-    after: Callable[[], object] | None = None,
+    replaced: Replacing = replaced_directory,
 ) -> Path:
     """Write every file of a plan into ``directory``, replacing what is there; return the master's path.
 
     Parameters
     ----------
     plan : TrainingPlan
-    directory : Path
+    directory : Path or str
         Usually ``<output>/globals/training_plan``.
     formats : sequence of str
         ``routing.dump_plan_as``: whether YAML and Markdown are wanted. The JSON files are always written.
-    after : callable, optional
-        Called when every file is written, before they take their place; where it raises, nothing is replaced.
+    replaced : Replacing
+        Says when the directory takes its place, see `trainroute.records.directories.replaced_together`.
 
     Raises
     ------
     PlanError
         If the directory cannot be written, or holds files that are not a training plan's.
     """
-    parts = plan_parts(plan)
-    with replaced_directory(directory, owned=_OWNED, after=after) as fresh:
+    directory, parts = Path(directory), plan_parts(plan)
+    with replaced(directory, owned=_OWNED) as fresh:
 
         def truth() -> None:
             _write(fresh / MASTER_NAME, parts, durable=True)

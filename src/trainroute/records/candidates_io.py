@@ -58,12 +58,12 @@ def write_candidates(candidates: Candidates, metrics_dir: Path, *, table_format:
     return table
 
 
-def read_candidates(path: Path) -> Candidates:
+def read_candidates(path: Path | str) -> Candidates:
     """Read a candidates table and check it.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
         ``.parquet``, ``.csv`` or ``.json`` (a list of row objects, or an object with the key ``candidates``).
 
     Raises
@@ -71,6 +71,7 @@ def read_candidates(path: Path) -> Candidates:
     CandidatesError
         If it cannot be read, breaks its contract, or is ours and was edited.
     """
+    path = Path(path)
     readers: dict[str, Callable[[Path], Candidates]] = {
         ".parquet": _read_parquet,
         ".csv": _read_csv,

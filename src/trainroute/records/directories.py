@@ -1,7 +1,8 @@
-"""Replace a whole directory at once, so that a killed writer leaves the old one whole and never a mixture.
+"""Replace whole directories at once, so that a killed writer leaves the old ones whole and never a mixture.
 
 The new files are written into a temporary sibling; then the two change places in one system call (Linux, macOS).
 Where the system cannot do that, the old directory is set aside first and `recover` puts it back after a kill.
+Directories that belong together change places one right after the other, once all are whole (`replaced_together`).
 """
 
 import ctypes
@@ -10,9 +11,10 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from trainroute.errors import PlanError, bounded, naming
 
@@ -20,10 +22,38 @@ _AT_FDCWD = -100 if sys.platform == "linux" else -2
 _RENAME_EXCHANGE = 2
 
 
+class Replacing(Protocol):
+    """What replaces a directory: `replaced_directory`, or what `replaced_together` yields."""
+
+    def __call__(self, directory: Path, *, owned: Collection[str]) -> AbstractContextManager[Path]:
+        """Yield the directory to write into."""
+
+
 @contextmanager
-def replaced_directory(
-    directory: Path, *, owned: Collection[str], after: Callable[[], object] | None = None
-) -> Iterator[Path]:
+def replaced_together() -> Iterator[Replacing]:
+    """Yield what replaces directories as `replaced_directory` does, but all of them at the end of the block.
+
+    They take their places in the order in which they became whole; none does where the block ends with an error.
+    """
+    whole: list[tuple[Path, Path]] = []
+
+    @contextmanager
+    def replaced(directory: Path, *, owned: Collection[str]) -> Iterator[Path]:
+        with _written_beside(directory, owned=owned) as (fresh, place):
+            yield fresh
+            whole.append((fresh, place))
+
+    try:
+        yield replaced
+        for fresh, place in whole:
+            _put_in_place(fresh, place)
+    finally:
+        for fresh, _ in whole:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def replaced_directory(directory: Path, *, owned: Collection[str]) -> Iterator[Path]:
     """Yield an empty directory that takes the place of ``directory`` when the block ends without an error.
 
     Parameters
@@ -32,14 +62,19 @@ def replaced_directory(
         What is replaced; it need not exist. Of a link, what it leads to.
     owned : collection of str
         Names that may stand in it. Anything else there is somebody's work, and nothing is replaced.
-    after : callable, optional
-        Called when the new directory is whole, before it takes its place; where it raises, nothing is replaced.
 
     Raises
     ------
     PlanError
         If ``directory`` is a file, holds foreign entries, or cannot be written.
     """
+    with replaced_together() as replaced, replaced(directory, owned=owned) as fresh:
+        yield fresh
+
+
+@contextmanager
+def _written_beside(directory: Path, *, owned: Collection[str]) -> Iterator[tuple[Path, Path]]:
+    """Yield an empty sibling and the directory whose place it is to take; it is removed if the block raises."""
     directory = _behind_links(directory)
     check_replaceable(directory, owned=owned)
     try:
@@ -51,12 +86,10 @@ def replaced_directory(
     try:
         fresh.chmod(0o755)
         with naming(directory):
-            yield fresh
-        if after is not None:
-            after()
-        _put_in_place(fresh, directory)
-    finally:
+            yield fresh, directory
+    except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
+        raise
 
 
 def recover(directory: Path) -> None:

@@ -48,8 +48,9 @@ class OpenedRoutingPlan:
     entries: dict[str, memoryview]
 
 
-def routing_plan_file(path: Path) -> Path:
+def routing_plan_file(path: Path | str) -> Path:
     """Return the JSON of a routing plan given by its directory or its JSON; a directory half replaced is put back."""
+    path = Path(path)
     if path.suffix == ".json":
         recover(path.parent)
         return path

@@ -26,7 +26,7 @@ from trainroute.records.artifacts import (
     refuse_edited,
     require_recorded,
 )
-from trainroute.records.directories import check_replaceable, replaced_directory
+from trainroute.records.directories import Replacing, check_replaceable, replaced_directory
 from trainroute.records.frames import record_schema, table_of
 from trainroute.records.routing import (
     EXPLAINING,
@@ -72,20 +72,22 @@ def check_routing_plan_dir(directory: Path) -> None:
     check_replaceable(directory, owned=_OWNED)
 
 
-def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
+def write_routing_plan(plan: RoutingPlan, directory: Path | str, *, replaced: Replacing = replaced_directory) -> Path:
     """Write ``routing_plan.{json,parquet,yaml,md}`` into ``directory``, replacing what is there.
 
     Return the JSON's path. JSON and columns are always written; YAML and Markdown as ``routing.dump_plan_as`` asks.
+    ``replaced`` says when the directory takes its place, see `trainroute.records.directories.replaced_together`.
 
     Raises
     ------
     PlanError
         If the directory cannot be written, or holds files that are not a routing plan's.
     """
+    directory = Path(directory)
     config = {"planning": _dumped(plan.planning), "routing": _dumped(plan.routing)}
     written = ([canonical_json(plan.metadata)], [canonical_json(config)], plan.targets_part)
     parts = dict(zip(MEMBERS, written, strict=True))
-    with replaced_directory(directory, owned=_OWNED) as fresh:
+    with replaced(directory, owned=_OWNED) as fresh:
 
         def truth() -> None:
             digest = hashlib.sha256()
@@ -111,7 +113,7 @@ def write_routing_plan(plan: RoutingPlan, directory: Path) -> Path:
     return directory / JSON_NAME
 
 
-def read_routing_origin(path: Path, *, allow_edited: bool = False) -> tuple[RoutingMetadata, PolicyConfig]:
+def read_routing_origin(path: Path | str, *, allow_edited: bool = False) -> tuple[RoutingMetadata, PolicyConfig]:
     """Read only where a routing plan comes from, and the settings in force; its content is checked against its hash.
 
     Raises
@@ -134,7 +136,7 @@ def read_routing_origin(path: Path, *, allow_edited: bool = False) -> tuple[Rout
 
 
 def read_routing_plan(
-    path: Path,
+    path: Path | str,
     *,
     targets: Collection[str] | None = None,
     allow_edited: bool = False,
@@ -145,7 +147,7 @@ def read_routing_plan(
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
     targets : collection of str, optional
         Decode only the decisions on these targets; the whole file is checked all the same.
     allow_edited : bool

@@ -1,6 +1,6 @@
 """Candidates to decisions, decisions to jobs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,13 @@ from trainroute.errors import UsageError, bounded
 from trainroute.families import FamilySelection, select_families
 from trainroute.logs import LOGGER
 from trainroute.panel import data_fingerprint
-from trainroute.parallel import ahead, beside
+from trainroute.parallel import beside
 from trainroute.plan import Budget, build_training_plan, check_training_plan_dir, write_training_plan
 from trainroute.provenance import git_commit, utc_now
 from trainroute.provenance import run_id as new_run_id
 from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import validate_candidates, write_candidates
+from trainroute.records.directories import Replacing, replaced_directory, replaced_together
 from trainroute.records.measured_data import write_measured_data
 from trainroute.records.pins import unmatched_pins
 from trainroute.records.plan import NO_POOL, FeatureSet, TrainingPlan
@@ -26,6 +27,7 @@ from trainroute.records.routing_file import routing_plan_file
 from trainroute.records.routing_io import check_routing_plan_dir, read_routing_plan, write_routing_plan
 from trainroute.route import build_routing_plan, overruled_pins
 from trainroute.stages.common import METRICS, ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
+from trainroute.stages.planning_lock import sole_planner
 from trainroute.train import mean_seconds
 
 
@@ -128,9 +130,10 @@ class TrainingRouter:
             )
         return plan
 
-    def write(self, plan: RoutingPlan, output_dir: Path | str) -> None:
+    def write(self, plan: RoutingPlan, output_dir: Path | str, *, replaced: Replacing = replaced_directory) -> None:
         """Write ``routing_plan.{json,parquet,yaml,md}`` into ``output_dir``."""
-        LOGGER.info("Training routing plan generated: %s", write_routing_plan(plan, Path(output_dir)))
+        path = write_routing_plan(plan, output_dir, replaced=replaced)
+        LOGGER.info("Training routing plan generated: %s", path)
 
 
 class TrainingPlanGenerator:
@@ -211,9 +214,9 @@ class TrainingPlanGenerator:
             budget=self.budget,
         )
 
-    def write(self, plan: TrainingPlan, output_dir: Path | str, *, after: Callable[[], object] | None = None) -> None:
-        """Write every file of the plan into ``output_dir``; ``after`` as of `write_training_plan`."""
-        path = write_training_plan(plan, Path(output_dir), formats=self.config.routing.dump_plan_as, after=after)
+    def write(self, plan: TrainingPlan, output_dir: Path | str, *, replaced: Replacing = replaced_directory) -> None:
+        """Write every file of the plan into ``output_dir``."""
+        path = write_training_plan(plan, output_dir, formats=self.config.routing.dump_plan_as, replaced=replaced)
         LOGGER.info("Training plan generated: %s (%d jobs)", path, len(plan.jobs))
         if plan.summary.budget is not None:
             LOGGER.info("Budget: %d of %d jobs kept", len(plan.jobs), plan.summary.budget.jobs_asked)
@@ -247,7 +250,8 @@ def plan_candidates(
 ) -> tuple[RoutingPlan, TrainingPlan]:
     """Decide and plan, and write both plans into an output directory.
 
-    The next thing is worked out while the last one is written; nothing takes its place before what it follows from.
+    The next thing is worked out while the last one is written; the two plans take their places together. One process
+    at a time does so (`sole_planner`).
 
     Parameters
     ----------
@@ -261,26 +265,32 @@ def plan_candidates(
     budget : Budget, optional
     copy_candidates : bool
         Write the candidates into ``METRICS`` first.
+
+    Raises
+    ------
+    TrainrouteError
+        PlanError where a plan cannot be written, OutputInUseError where another process does not end with it.
     """
     commit, router = git_commit(), TrainingRouter(config)
     copying = partial(
         write_candidates, candidates, output_dir / METRICS, table_format=config.routing.dump_candidates_as
     )
-    with beside(copying) if copy_candidates else nullcontext():
-        routing = router.route_after(candidates, output_dir / ROUTING_PLAN, git_commit=commit)
-    fingerprint = None
-    if data_dir is not None:
-        fingerprint = data_fingerprint(data_dir, routing.symbols)
-        write_measured_data(
-            output_dir / METRICS,
-            metrics_snapshot=routing.metadata.metrics_snapshot,
-            data_fingerprint=fingerprint,
-            symbols=routing.symbols,
-        )
-    generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets, budget=budget)
-    with ahead(partial(router.write, routing, output_dir / ROUTING_PLAN)) as written:
-        plan = generator.plan(
-            data_fingerprint=fingerprint, routing_plan_path=ROUTING_PLAN / "routing_plan.json", git_commit=commit
-        )
-        generator.write(plan, output_dir / TRAINING_PLAN, after=written)
+    with sole_planner(output_dir), replaced_together() as replaced:
+        with beside(copying) if copy_candidates else nullcontext():
+            routing = router.route_after(candidates, output_dir / ROUTING_PLAN, git_commit=commit)
+        fingerprint = None
+        if data_dir is not None:
+            fingerprint = data_fingerprint(data_dir, routing.symbols)
+            write_measured_data(
+                output_dir / METRICS,
+                metrics_snapshot=routing.metadata.metrics_snapshot,
+                data_fingerprint=fingerprint,
+                symbols=routing.symbols,
+            )
+        generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets, budget=budget)
+        with beside(partial(router.write, routing, output_dir / ROUTING_PLAN, replaced=replaced)):
+            plan = generator.plan(
+                data_fingerprint=fingerprint, routing_plan_path=ROUTING_PLAN / "routing_plan.json", git_commit=commit
+            )
+            generator.write(plan, output_dir / TRAINING_PLAN, replaced=replaced)
     return routing, plan

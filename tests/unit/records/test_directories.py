@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from trainroute.errors import PlanError
 from trainroute.records import directories
-from trainroute.records.directories import recover, replaced_directory
+from trainroute.records.directories import recover, replaced_directory, replaced_together
 
 OWNED = {"a", "b"}
 
@@ -90,21 +89,22 @@ def test_an_error_of_the_system_says_where(tmp_path: Path) -> None:
         assert (caught.value.filename, caught.value.errno) == (said, errno.ENOSPC)
 
 
-def test_nothing_takes_its_place_before_what_it_waits_for(tmp_path: Path) -> None:
-    seen: list[bool] = []
+def test_directories_that_belong_together_take_their_places_when_all_are_whole(tmp_path: Path) -> None:
+    def write(*names: str, broken: bool = False) -> None:
+        with replaced_together() as replaced:
+            for name in names:
+                with replaced(tmp_path / name, owned=OWNED) as fresh:
+                    (fresh / "a").write_text("whole")
+                assert not (tmp_path / name).exists()
+            if broken:
+                raise PlanError("one of them could not be written")
 
-    def replaced(after: Callable[[], object]) -> None:
-        with replaced_directory(tmp_path / "plan", owned=OWNED, after=after) as fresh:
-            (fresh / "a").write_text("whole")
-
-    def refuse() -> None:
-        raise PlanError("what it follows from could not be written")
-
-    with pytest.raises(PlanError, match="follows from"):
-        replaced(refuse)
+    with pytest.raises(PlanError, match="one of them"):
+        write("plan", "other", broken=True)
     assert _names(tmp_path) == []
-    replaced(lambda: seen.append((tmp_path / "plan").exists()))
-    assert (seen, _names(tmp_path / "plan")) == ([False], ["a"])
+    write("plan", "other")
+    assert _names(tmp_path) == ["other", "plan"]
+    assert _names(tmp_path / "plan") == _names(tmp_path / "other") == ["a"]
 
 
 def test_without_the_system_call_the_old_one_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

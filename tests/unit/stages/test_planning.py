@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from trainroute import pipeline
 from trainroute.compat import generate_routing_plan_after_feature_selection, validate_training_plan
 from trainroute.config import Config
-from trainroute.errors import PlanError
+from trainroute.errors import OutputInUseError, PlanError
 from trainroute.families import select_families
 from trainroute.panel import data_fingerprint
 from trainroute.plan import load_training_plan
@@ -21,12 +22,16 @@ from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import (
     TableFormat,
     find_candidates,
+    read_candidates,
     validate_candidates,
     write_candidates,
 )
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan
-from trainroute.stages import TrainingRouter, plan_candidates, planning
+from trainroute.stages import TrainingRouter, plan_candidates, planning, planning_lock
+from trainroute.stages.planning_lock import LOCK_NAME
+from trainroute.train.earlier import GLOBALS, LEDGER
+from trainroute.train.lock import OutputLock
 
 SYMBOLS = ("A", "B")
 TARGETS = ("y_down_1d", "y_up_1d")
@@ -146,6 +151,11 @@ def test_two_writers_at_once_leave_one_whole_plan(tmp_path: Path) -> None:
     for mirror in (tmp_path / "run/globals/training_plan").rglob("*.json"):
         read_json_artifact(mirror)
     assert len(routing.pairs) == plan.summary.total_pairs == 50
+    assert routing.plan_id == plan.metadata.routing_plan_id
+    assert (
+        read_candidates(tmp_path / "run/METRICS/routing_candidates.parquet").snapshot == plan.metadata.metrics_snapshot
+    )
+    assert [writer.returncode for writer in writers] == [0, 0]
     page = (tmp_path / "run/METRICS/routing_plan/routing_plan.md").read_text()
     assert routing.plan_id in page
     assert [path for path in (tmp_path / "run/METRICS").iterdir() if path.name.startswith(".")] == []
@@ -172,7 +182,7 @@ def test_a_part_of_a_table_planned_again_under_hysteresis_changes_nothing(tmp_pa
     assert planned(table, TARGETS[1]).plan_id == other.plan_id
 
 
-@pytest.mark.parametrize("broken", ["write_candidates", "write_routing_plan"])
+@pytest.mark.parametrize("broken", ["write_candidates", "write_routing_plan", "write_training_plan"])
 def test_nothing_is_written_that_follows_from_what_could_not_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
@@ -191,7 +201,69 @@ def test_nothing_is_written_that_follows_from_what_could_not_be(
         )
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     copied = {"METRICS/routing_candidates.parquet", "METRICS/routing_candidates.json"}
-    assert written == (copied if broken == "write_routing_plan" else set())
+    assert written - {LOCK_NAME} == (set() if broken == "write_candidates" else copied)
+
+
+def _pair(output: Path) -> tuple[str, str]:
+    """Return the id of the routing plan that lies there, and of the one that the jobs were made from."""
+    plan = load_training_plan(output / "globals/training_plan")
+    return read_routing_plan(output / "METRICS/routing_plan").plan_id, plan.metadata.routing_plan_id
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
+def test_a_killed_route_leaves_two_plans_that_belong_together(tmp_path: Path) -> None:
+    """What is killed writes plans over and over, so that it is always somewhere between reading and replacing."""
+    tables = [_one_target(tmp_path / f"{score}.parquet", 300, score) for score in (0.5, 0.6)]
+    output = tmp_path / "run"
+    pipeline.route(tables[0], output_dir=output)
+    for moment in (0.0, 0.13, 0.29, 0.41):
+        writer = subprocess.Popen([sys.executable, "-c", _WRITER, tables[1], output, "1000"], stderr=subprocess.PIPE)
+        assert writer.stderr is not None
+        writer.stderr.readline()  # it has written a plan
+        time.sleep(moment)
+        writer.kill()
+        writer.communicate()
+        made, used = _pair(output)
+        assert made == used
+    pipeline.route(tables[0], output_dir=output)
+    assert [path.name for path in (output / "METRICS").iterdir() if path.name.startswith(".")] == []
+
+
+def test_two_planners_wait_for_each_other_and_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning_lock, "PATIENCE_SECONDS", 0.2)
+    script = """
+import sys
+from pathlib import Path
+from trainroute.stages.planning_lock import sole_planner
+with sole_planner(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(OutputInUseError, match=r"another process has been planning into it for 0\.2 s"):
+        pipeline.route(_table(), output_dir=tmp_path)
+    holder.kill()
+    holder.communicate()
+    pipeline.route(_table(), output_dir=tmp_path)
+    made, used = _pair(tmp_path)
+    assert made == used
+
+
+def test_nobody_plans_where_somebody_trains(tmp_path: Path) -> None:
+    """The plan that a run trains by is not replaced under it."""
+    ledger = tmp_path / GLOBALS / LEDGER
+    with OutputLock(ledger, tmp_path, [("sym_y_A", "LightGBM")]):
+        for plan in (
+            lambda: pipeline.route(_table(), output_dir=tmp_path),
+            lambda: pipeline.run(tmp_path / "data", output_dir=tmp_path, skip_training=True),
+        ):
+            with pytest.raises(OutputInUseError, match="trains sym_y_A × LightGBM in it"):
+                plan()
+    pipeline.route(_table(), output_dir=tmp_path)
 
 
 _FOREIGN = "holds files that trainroute did not write"
