@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from trainroute.cli.answers import ANSWER, AnswerOptions, answer
-from trainroute.cli.options import SELECTOR, VERBOSITY, Flag, SelectorOptions, Verbosity
+from trainroute.cli.options import READ, SELECTOR, VERBOSITY, Flag, ReadOptions, SelectorOptions, Verbosity
 
 
 def diff(
@@ -13,6 +13,7 @@ def diff(
     exit_code: Flag = False,
     select: SelectorOptions = SELECTOR,
     answers: AnswerOptions = ANSWER,
+    read: ReadOptions = READ,
     verbosity: Verbosity = VERBOSITY,
 ) -> int:
     """Compare two plans: jobs added, removed and changed, and routes, each with the metric or setting that did it.
@@ -34,6 +35,8 @@ def diff(
     from trainroute.report.differences import difference_lines, difference_markdown
     from trainroute.stages import comparing
 
-    found = comparing.diff(before, after, limit=answers.limit, selector=selector_of(select))
+    found = comparing.diff(
+        before, after, limit=answers.limit, selector=selector_of(select), allow_edited=read.allow_edited
+    )
     answer(answers, lines=difference_lines(found), document=found, markdown=difference_markdown(found))
     return 1 if exit_code and not found.same else 0

@@ -24,7 +24,7 @@ def put(document: dict[str, Any], key: str, value: object) -> None:
 
 
 def flat_settings(document: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return the values of nested mappings by their dotted keys, each below ``prefix``.
+    """Return the values of nested mappings by their dotted keys, each below ``prefix``, if there is one.
 
     Examples
     --------
@@ -33,6 +33,6 @@ def flat_settings(document: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """
     flat: dict[str, Any] = {}
     for name, value in document.items():
-        key = f"{prefix}.{name}"
+        key = f"{prefix}.{name}" if prefix else name
         flat |= flat_settings(value, key) if isinstance(value, Mapping) and value else {key: value}
     return flat

@@ -1,6 +1,7 @@
 """Find, read and check the config file. Nothing else in trainroute reads config files."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from trainroute.config import WORKING_DIRECTORY_CONFIG
+from trainroute.config.keys import flat_settings
 from trainroute.config.schema import Config
 from trainroute.config.strict_yaml import load_yaml
 from trainroute.errors import ConfigError, bounded, one_line
@@ -63,7 +65,8 @@ def describe(error: ValidationError, document: object) -> str:
     """Turn a Pydantic error about a document into one line that names every key."""
     problems: dict[str, str] = {}
     for item in error.errors(include_url=False):
-        problems.setdefault(".".join(_keys(item, document)), _problem(item))
+        key = ".".join(_keys(item, document))
+        problems.setdefault(key, _problem(item, key))
     return bounded([f"{key}: {problem}" for key, problem in problems.items()], limit=5)
 
 
@@ -78,13 +81,21 @@ def _keys(item: Any, document: object) -> Iterator[str]:  # noqa: ANN401 - Pydan
         yield str(item["loc"][-1])
 
 
-def _problem(item: Any) -> str:  # noqa: ANN401 - as above
+def _like(key: str) -> str:
+    """Suggest the key that is meant, where one is like it."""
+    near = get_close_matches(key, flat_settings(Config().model_dump(mode="json"), ""), n=1)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _problem(item: Any, key: str) -> str:  # noqa: ANN401 - as above
     if item["type"] == "extra_forbidden":
-        return "unknown key; see 'trainroute init' for all keys"
+        return f"unknown key{_like(key)}; see 'trainroute init' for all keys"
     if item["type"] == "missing":
         return "missing; give it too"
     if item["type"] == "value_error":
         return str(item["ctx"]["error"])
     if item["type"] == "too_short":
         return "must not be empty"
+    if item["type"] == "string_type" and isinstance(item["input"], bool | int | float):
+        return f"expected text, got {item['input']!r}; put it in quotes"
     return f"{item['msg'].replace('tuple', 'list')}, got {item['input']!r}"

@@ -325,7 +325,9 @@ def refuse_edited(said: str, *, allowed: bool) -> None:
         If it is not allowed.
     """
     if not allowed:
-        raise EditedPlanError(f"{said}; write it again, or give --allow-edited to use it as it is")
+        raise EditedPlanError(
+            f"{said}; write it again, or give --allow-edited (train, show, explain, diff) to use it as it is"
+        )
     LOGGER.warning("%s; read all the same", said)
 
 

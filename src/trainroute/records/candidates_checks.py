@@ -11,6 +11,7 @@ A *missing column* is not a fault: it means "not known" (SPEC section 4). Rows a
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import polars as pl
 
@@ -105,7 +106,8 @@ def validate_candidates(frame: pl.DataFrame, source: str, *, found: Sequence[Fau
     missing = [name for name in REQUIRED_COLUMNS if name not in frame.columns]
     if missing:
         raise CandidatesError(
-            f"{source}: missing column {bounded(missing)}; expected at least {', '.join(REQUIRED_COLUMNS)}"
+            f"{source}: missing column {bounded(missing)}{_hint(frame.columns, missing)}; expected at least "
+            f"{', '.join(REQUIRED_COLUMNS)}"
         )
     if frame.height == 0:
         raise CandidatesError(f"{source}: holds no rows; expected one per target and per (target, symbol)")
@@ -123,6 +125,15 @@ def validate_candidates(frame: pl.DataFrame, source: str, *, found: Sequence[Fau
     return Candidates(frame=complete, provided=frozenset({*provided, "mode"}))
 
 
+def _hint(columns: Sequence[str], missing: Sequence[str]) -> str:
+    """Say what looks like a missing column, or like another separator."""
+    plain = {name.strip().casefold(): name for name in columns}
+    near = [f"{plain[name]!r} is there" for name in missing if name in plain]
+    separators = [repr(mark) for mark in (";", "\t", "|") if len(columns) == 1 and mark in columns[0]]
+    said = near or [f"cells look separated by {mark}, expected commas" for mark in separators]
+    return f" ({bounded(said)})" if said else ""
+
+
 def _warn_of_unknown(frame: pl.DataFrame, source: str) -> None:
     unknown = [name for name in frame.columns if name not in COLUMNS]
     if unknown:
@@ -134,7 +145,8 @@ def _raise_for(faults: Sequence[Faults], source: str) -> None:
     if not found:
         return
     total = sum(fault.count for fault in found)
-    messages = [message for fault in found for message in fault.messages()][:_SHOWN]
+    of_each = zip_longest(*(fault.messages() for fault in found))  # the first of each kind, then the second ones
+    messages = [message for some in of_each for message in some if message is not None][:_SHOWN]
     more = f"; … {total} faults in all" if total > len(messages) else ""
     raise CandidatesError(f"{source}: {'; '.join(messages)}{more}")
 

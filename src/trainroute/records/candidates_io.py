@@ -5,9 +5,10 @@ beside it) and is refused when it no longer matches. Any other table is taken as
 """
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import polars as pl
@@ -128,6 +129,8 @@ def _read_json(path: Path) -> Candidates:
         ours = isinstance(document, dict) and "metadata" in document
         if ours:
             read_parts(path)
+        else:
+            json.loads(data, object_pairs_hook=_without_doubles)
     except (msgspec.DecodeError, BrokenPlanError, RecursionError) as error:
         raise _unreadable(path, error) from None
     rows = document.get("candidates") if isinstance(document, dict) else document
@@ -138,6 +141,14 @@ def _read_json(path: Path) -> Candidates:
     if ours:
         _check_version(path, str(document["metadata"].get("schema_version")))
     return candidates
+
+
+def _without_doubles(members: list[tuple[str, Any]]) -> None:
+    """Refuse a JSON object that names a key twice: which of the two was meant, nobody knows."""
+    names = [name for name, _ in members]
+    if len({*names}) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BrokenPlanError(f"{twice!r} stands twice in one row")
 
 
 def _check_version(path: Path, version: str) -> None:

@@ -32,9 +32,9 @@ def columns_of_csv(data: bytes) -> tuple[pl.DataFrame, list[Faults]]:
     PolarsError
         If it is not a CSV.
     """
-    frame = pl.read_csv(data, infer_schema=False)
+    frame = pl.read_csv(data, infer_schema=False, truncate_ragged_lines=True)
     faults = [Faults(name, "stands there twice", 1) for name in _repeated(frame)]
-    faults += _cut_short(data, frame.columns)
+    faults += _ragged(data, frame.columns)
     if "symbol" in frame.columns:
         # A quoted empty cell is a name only where the row says that it is a symbol's.
         mode = pl.col("mode").str.strip_chars().str.to_uppercase() if "mode" in frame.columns else pl.lit(None)
@@ -80,18 +80,18 @@ def _repeated(frame: pl.DataFrame) -> list[str]:
     return sorted(set(names) & COLUMNS.keys())
 
 
-def _cut_short(data: bytes, header: Sequence[str]) -> list[Faults]:
-    """Find rows that end before the header does; Polars would take their lacking cells for empty ones."""
+def _ragged(data: bytes, header: Sequence[str]) -> list[Faults]:
+    """Find rows with another number of cells than the header; Polars would fill them up or cut them off."""
     try:
         lengths = [len(row) for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if row]
     except csv.Error as error:
         return [Faults(header[0], f"cannot be read as CSV: {error}", 1)]
-    short = [(number, length) for number, length in enumerate(lengths) if length < len(header)]
-    if not short:
+    odd = [(number, length) for number, length in enumerate(lengths) if length != len(header)]
+    if not odd:
         return []
-    number, length = short[0]
-    text = f"ends the row before it: {length} cells, expected {len(header)}"
-    return [Faults(header[length], text, len(short), ((number, None),))]
+    number, length = odd[0]
+    text = f"cells in this row, expected {len(header)}"
+    return [Faults(header[min(length, len(header) - 1)], text, len(odd), ((number, length),))]
 
 
 def _parsed(text: pl.Series, faults: list[Faults]) -> pl.Series:

@@ -125,11 +125,15 @@ class PlansDifference(Record, frozen=True, kw_only=True):
 
 
 class SweepStep(Record, frozen=True, kw_only=True):
-    """How the pairs are routed with one value of a key; ``changed`` counts those routed otherwise than in the plan."""
+    """How the pairs are routed with one value of a key; ``changed`` counts those routed otherwise than in the plan.
+
+    ``refused`` says why the value cannot be set alone, null where it can; ``routes`` is empty then.
+    """
 
     value: object
     routes: dict[str, int]
     changed: int
+    refused: str | None = None
 
 
 class Sweep(Record, frozen=True, kw_only=True):

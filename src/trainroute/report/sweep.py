@@ -1,6 +1,6 @@
 """How the routes move with one setting, for people."""
 
-from trainroute.records.differences import Sweep
+from trainroute.records.differences import Sweep, SweepStep
 from trainroute.records.markdown import table
 from trainroute.records.vocabulary import RouteState
 
@@ -20,5 +20,10 @@ def sweep_markdown(found: Sweep) -> str:
 
 
 def _rows(found: Sweep) -> list[list[object]]:
-    counted = [("the plan", found.base, 0), *((step.value, step.routes, step.changed) for step in found.steps)]
-    return [[value, *(routes[route.value] for route in RouteState), changed] for value, routes, changed in counted]
+    of_plan = SweepStep(value="the plan", routes=found.base, changed=0)
+    return [_row(step) for step in (of_plan, *found.steps)]
+
+
+def _row(step: SweepStep) -> list[object]:
+    counts = [step.routes.get(route.value, "–") for route in RouteState]
+    return [step.value, *counts, step.changed if step.refused is None else step.refused]

@@ -145,11 +145,15 @@ def print_plan(
         console.print(jobs_table(plan.jobs))
     summary = plan.summary
     print_lines(
-        f"{len(plan.jobs)} jobs: {summary.total_cs_jobs} pooled, {summary.total_symbol_jobs} local; "
-        f"{summary.total_blocked} (target, symbol) blocked",
+        f"{len(plan.jobs)} jobs: {_sides(plan)}; {summary.total_blocked} (target, symbol) blocked",
         *(f"  {count} {reason}" for reason, count in summary.blocked_reasons.items()),
         *_budget_lines(summary.budget),
     )
+
+
+def _sides(plan: TrainingPlan) -> str:
+    pooled = sum(job.symbol is None for job in plan.jobs)
+    return f"{pooled} pooled, {len(plan.jobs) - pooled} local"
 
 
 def _budget_lines(budget: BudgetReport | None) -> list[str]:
@@ -166,7 +170,7 @@ def _budget_lines(budget: BudgetReport | None) -> list[str]:
 
 def _counts(plan: TrainingPlan, report: TrainingReport | None) -> list[str]:
     summary = plan.summary
-    lines = [f"{len(plan.jobs)} jobs planned: {summary.total_cs_jobs} pooled, {summary.total_symbol_jobs} local"]
+    lines = [f"{len(plan.jobs)} jobs planned: {_sides(plan)}"]
     if summary.budget is not None:
         lines.append(f"budget: {summary.budget.line()}, see 'trainroute show'")
     if report is None:

@@ -9,6 +9,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from trainroute.config.changes import changed_settings
@@ -63,7 +64,12 @@ class Planned:
 
 
 def diff(
-    before: Path | str, after: Path | str, *, limit: int | None = DETAILS, selector: Selector = EVERYTHING
+    before: Path | str,
+    after: Path | str,
+    *,
+    limit: int | None = DETAILS,
+    selector: Selector = EVERYTHING,
+    allow_edited: bool = False,
 ) -> PlansDifference:
     """Compare two plans.
 
@@ -75,6 +81,8 @@ def diff(
         How many jobs and how many routes to list; None: all. All are counted.
     selector : Selector
         Count and list only these jobs, and the pairs that go with them.
+    allow_edited : bool
+        Compare plans too whose content is not what was written; a warning says so.
 
     Raises
     ------
@@ -83,12 +91,15 @@ def diff(
     UnknownNameError, UsageError
         If a name or glob matches nothing that one of the plans has, or jobs are asked for where there are none.
     """
-    old, new = in_threads(read_planned, [Path(before), Path(after)])
+    read = partial(read_planned, allow_edited=allow_edited)
+    old, new = in_threads(read, [Path(before), Path(after)])
     return compare(old, new, limit=limit, selector=selector)
 
 
-def read_planned(path: Path) -> Planned:
+def read_planned(path: Path, *, allow_edited: bool = False) -> Planned:
     """Read what a path means; of decisions not their reasons and margins, which are not compared.
+
+    ``allow_edited`` as of `diff`.
 
     Raises
     ------
@@ -97,16 +108,16 @@ def read_planned(path: Path) -> Planned:
     BrokenPlanError
         If there is one that cannot be trusted.
     """
+    read_routing = partial(read_routing_plan, allow_edited=allow_edited, explained=False)
     if routing_plan_file(path).exists() and (path.is_dir() or path.name == routing_plan_file(Path()).name):
-        return Planned(name=str(path), training=None, routing=read_routing_plan(path, explained=False))
+        return Planned(name=str(path), training=None, routing=read_routing(path))
     output = (path / "globals").is_dir() or (path / ROUTING_PLAN_DIR).is_dir()
     directory = find_training_plan_dir(path, None) if output else path
     if directory is None:
-        return Planned(
-            name=str(path), training=None, routing=read_routing_plan(path / ROUTING_PLAN_DIR, explained=False)
-        )
-    plan = load_training_plan(directory)
-    routing = routing_plan_beside(directory if directory.is_dir() else directory.parent)
+        return Planned(name=str(path), training=None, routing=read_routing(path / ROUTING_PLAN_DIR))
+    plan = load_training_plan(directory, allow_edited=allow_edited)
+    beside = directory if directory.is_dir() else directory.parent
+    routing = routing_plan_beside(beside, allow_edited=allow_edited)
     strange = routing is not None and routing.plan_id != plan.metadata.routing_plan_id
     return Planned(name=str(path), training=plan, routing=None if strange else routing, strange=strange)
 

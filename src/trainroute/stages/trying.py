@@ -16,7 +16,7 @@ import polars as pl
 
 from trainroute.config import Config
 from trainroute.config.override import check_decides, parse_setting, with_settings
-from trainroute.errors import CandidatesError, UsageError
+from trainroute.errors import CandidatesError, ConfigError, UsageError
 from trainroute.evaluate import read_feature_sets
 from trainroute.plan import DEFAULT_OUTPUT, Budget, build_training_plan, find_training_plan_dir
 from trainroute.provenance import utc_now
@@ -103,6 +103,11 @@ def sweep(
         The values; as text ``0.51:0.57:0.01`` (first, last, step) or ``0.51,0.53,0.57``.
     settings, output_dir, candidates, config
         As of `what_if`.
+
+    Raises
+    ------
+    TrainrouteError
+        As `what_if`; ConfigError where no value can be set. One that cannot among others that can says so in its step.
     """
     check_decides(key)
     output = Path(output_dir)
@@ -111,9 +116,15 @@ def sweep(
     previous = _previous(output)
     base = previous or _decided(table, base_config, None)
     kept = base.pairs.select("target", "symbol", before="route")
-    steps = []
+    steps: list[SweepStep] = []
+    refusals: list[ConfigError] = []
     for value in values_of(values) if isinstance(values, str) else values:
-        tried = with_settings(base_config, {key: value})
+        try:
+            tried = with_settings(base_config, {key: value})
+        except ConfigError as error:
+            refusals.append(error)
+            steps.append(SweepStep(value=value, routes={}, changed=0, refused=str(error)))
+            continue
         found = routes_of(table, tried, previous).join(kept, on=["target", "symbol"], how="left")
         steps.append(
             SweepStep(
@@ -122,6 +133,8 @@ def sweep(
                 changed=found.filter(pl.col("route").ne_missing(pl.col("before"))).height,
             )
         )
+    if len(refusals) == len(steps):
+        raise refusals[0] if refusals else UsageError(f"{key}: no value to try")
     return Sweep(key=key, base=_route_counts(base.pairs), steps=tuple(steps))
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -244,6 +245,31 @@ def test_a_reader_that_goes_away_is_no_failure(asked: list[str], run: Path) -> N
         running.stdout.close()
         said = running.stderr.read()
     assert (running.returncode, said) == (0, "")
+
+
+def test_a_value_that_cannot_be_set_does_not_lose_the_others_of_a_sweep(run: Path, program: Program) -> None:
+    asked = ("route", "--output-dir", run, "--sweep", f"{KEY}=0.55:0.65:0.1")
+    text = program(*asked).out.splitlines()
+    assert len(text) == 4
+    assert "strong_score" in text[-1]
+    found = json.loads(program(*asked, "--format", "json").out)["steps"]
+    assert [step["refused"] is None for step in found] == [True, False]
+    assert found[1]["routes"] == {}
+    ended = program("route", "--output-dir", run, "--sweep", f"{KEY}=0.65:0.75:0.1")
+    assert (ended.code, "strong_score" in ended.error) == (2, True)
+
+
+def test_diff_compares_an_edited_plan_on_request(run: Path, program: Program, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    master = other / "globals/training_plan/master_training_plan.json"
+    plan = json.loads(master.read_text())
+    plan["jobs"].pop()
+    master.write_text(json.dumps(plan))
+    refused = program("diff", run, other)
+    assert (refused.code, "--allow-edited (train, show, explain, diff)" in refused.error) == (2, True)
+    assert program("diff", run, other, "--allow-edited").out.startswith("jobs: 0 added, 1 removed")
+    assert "2 jobs: 1 pooled, 1 local" in program("show", "--output-dir", other, "--allow-edited").out
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

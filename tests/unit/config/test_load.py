@@ -84,6 +84,14 @@ def test_empty_file_means_all_defaults() -> None:
         ("training: {families: {XGBoost: {threads: 0}}}", "training.families.XGBoost.threads: "),
         ("training: {families: {XGBoost: {hyperparameters: {eta: [1]}}}}", "XGBoost.hyperparameters.eta: Input should"),
         ("data: {targets: {PM2.5: {horzon: 1h}}}", "data.targets.PM2.5.horzon: unknown key"),
+        (
+            "routing: {block_on_leakge: true}",
+            "unknown key, did you mean routing.block_on_leakage?; see 'trainroute init'",
+        ),
+        (
+            "routing: {pins: [{target: y, symbol: 007, force: BLOCKED, reason: r, expires: 2027-01-01}]}",
+            "routing.pins.0.symbol: expected text, got 7; put it in quotes",
+        ),
         ("training: {seed: 99999999999999999999999}", "training.seed: Input should be less than or equal"),
         ("training: {seed: 2147483648}", "training.seed: "),
         ("training: {seed: -1}", "training.seed: "),

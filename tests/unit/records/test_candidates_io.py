@@ -130,13 +130,16 @@ def test_a_quoted_empty_symbol_without_mode_is_the_pool(tmp_path: Path) -> None:
     assert read_candidates(path).frame["mode"].to_list() == ["CROSS_SECTIONAL", "SYMBOL"]
 
 
-def test_a_csv_row_that_ends_too_soon_is_named(tmp_path: Path) -> None:
+def test_a_csv_row_of_another_length_is_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text('target,symbol,score,sample_size,stability\ny,"A\nB",0.6,5000,STABLE\ny,C,0.6,5000\ny,D,0.6\n')
-    with pytest.raises(CandidatesError, match=r"row 2, column stability: .* 4 cells, expected 5; … 2 faults in all"):
+    with pytest.raises(CandidatesError, match=r"row 2, column stability: 4 cells in this row, expected 5; … 2 "):
         read_candidates(path)
     path.write_text('target,symbol,score,sample_size\ny,"A\nB",0.6,5000\ny,C,0.6,5000')
     assert read_candidates(path).frame["symbol"].to_list() == ["A\nB", "C"]
+    path.write_text("target,symbol,score,sample_size\ny,B,0.6,5000\ny,C,0.6,5000,1,2\n")
+    with pytest.raises(CandidatesError, match=r"row 2, column sample_size: 6 cells in this row, expected 4$"):
+        read_candidates(path)
     path.write_text(f"target,symbol,score,sample_size\n{'y' * 200_000},C,0.6,5000\n")
     with pytest.raises(CandidatesError, match="column target: cannot be read as CSV"):
         read_candidates(path)
@@ -155,7 +158,7 @@ def test_rows_as_json(tmp_path: Path) -> None:
         ("a.txt", b"", "expected a file that ends in .parquet, .csv, .json"),
         ("a.csv", b"", "cannot be read"),
         ("a.csv", b"target,symbol,score,sample_size\n\xff\xfe,A,0.5,1\n", "cannot be read"),
-        ("a.csv", b"target,symbol,score,sample_size\ny,A,0.5,1,2\n", "cannot be read"),
+        ("a.csv", b"target,symbol,score,sample_size\ny,A,0.5,1,2\n", "row 1, column sample_size: 5 cells"),
         ("a.csv", b"target,symbol,score\ny,A,0.5\n", "missing column sample_size; expected at least target, symbol"),
         ("a.csv", b"target,symbol,score,sample_size\n", "holds no rows"),
         ("a.csv", b"target,symbol,score,sample_size,score\ny,A,0.5,100,0.6\n", "column score: stands there twice"),
@@ -172,6 +175,21 @@ def test_rows_as_json(tmp_path: Path) -> None:
         ),
         ("a.json", b'{"metadata": {}, "candidates": [], "content_sha256": "0"}', "does not match its content_sha256"),
         ("a.json", b"[NaN]", "cannot be read"),
+        (
+            "a.json",
+            b'[{"target": "y", "symbol": "A", "score": 0.5, "score": 0.6, "sample_size": 5}]',
+            "cannot be read ('score' stands twice in one row)",
+        ),
+        (
+            "a.csv",
+            b"Target,symbol,score,sample_size\ny,A,0.5,1\n",
+            "missing column target ('Target' is there); expected",
+        ),
+        (
+            "a.csv",
+            b"target;symbol;score\ny;A;0.5\n",
+            "(cells look separated by ';', expected commas); expected at least",
+        ),
     ],
 )
 def test_a_file_that_is_no_table(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -265,6 +283,15 @@ def test_all_faults_at_once_and_bounded() -> None:
     text = str(caught.value)
     assert "… 199 faults in all" in text
     assert len(text) < 1000
+
+
+def test_no_kind_of_fault_hides_another() -> None:
+    rows = [{**ROWS[0], "symbol": f"S{n}", "score": 2.0} for n in range(9)]
+    rows += [{**ROWS[0], "symbol": "S10", "sample_size": -1}]
+    with pytest.raises(
+        CandidatesError, match=r"lies outside \[0, 1\]; row 10, column sample_size: -1 is negative; row 2"
+    ):
+        validate_candidates(_frame(rows), "t")
 
 
 def test_no_evidence_and_other_spellings_are_normal() -> None:
