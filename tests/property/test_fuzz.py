@@ -170,6 +170,22 @@ def test_spoilt_bytes_of_a_plan(seed: int, made: Path) -> None:
 
 
 @every_seed
+def test_spoilt_columns_of_a_routing_plan_change_nothing(seed: int, made: Path) -> None:
+    """They are read in place of the JSON only where both are as they were written."""
+    output, rng = made / "out", random.Random(seed)
+    path = (output / ROUTING).with_suffix(".parquet")
+    data, truth = path.read_bytes(), read_routing_plan(output / ROUTING, explained=False)
+    for _ in range(100):
+        path.write_bytes(_spoilt(data, rng))
+        assert _spoken("show", "--output-dir", output).code == 0
+        found = read_routing_plan(output / ROUTING, explained=False)
+        assert found.metadata == truth.metadata
+        assert found.pairs.equals(truth.pairs)
+        assert found.pooled.equals(truth.pooled)
+    path.write_bytes(data)
+
+
+@every_seed
 def test_another_shape_of_a_plan_with_a_right_hash(seed: int, made: Path) -> None:
     output, rng = made / "out", random.Random(seed)
     explain = ("explain", "--target", "y_a_5d", "--symbol", "A", "--output-dir", output)

@@ -82,6 +82,13 @@ def test_file_names_never_collide_even_where_case_is_not_kept(names: list[str]) 
     assert files == file_names(reversed(names))
 
 
+@pytest.mark.parametrize(("one", "other"), [("ﬁ", "fi"), ("é", "e\u0301"), ("Å", "\u212b"), ("ſ", "S")])
+def test_names_that_a_file_system_may_take_for_one_are_hashed(one: str, other: str) -> None:
+    files = file_names([one, other, "else"])
+    assert all("~" in files[name] for name in (one, other))
+    assert files["else"] == "else"
+
+
 @settings(max_examples=200)
 @given(NAMES, NAMES, NAMES, NAMES)
 def test_job_ids_never_collide(target: str, symbol: str, other: str, another: str) -> None:

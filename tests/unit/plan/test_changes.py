@@ -149,6 +149,20 @@ def test_an_edited_plan_is_named_and_needs_a_word(
     assert found == ({"priority"} if name == "priority" else {"no"} if name == "removed" else set())
 
 
+def test_what_no_identity_covers_is_covered_by_the_hash(plan_dir: Path) -> None:
+    """Of the metadata the plan_id covers nothing; only the hash of the content tells that they were edited."""
+    master, routing = (
+        plan_dir / "master_training_plan.json",
+        plan_dir.parent.parent / "METRICS/routing_plan/routing_plan.json",
+    )
+    for path, read in ((master, load_training_plan), (routing, read_routing_plan)):
+        written = path.read_bytes()
+        at = written.index(b'"generated_at":"') + len(b'"generated_at":"')
+        path.write_bytes(written[:at] + b"9" + written[at + 1 :])
+        with pytest.raises(EditedPlanError, match=r"does not match its content_sha256"):
+            read(path)
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

@@ -157,6 +157,20 @@ def test_families_belong_to_the_job(plan: TrainingPlan) -> None:
     assert get_model_families_for_job(plan, "own", "OWN", "symbol_specific") == ["LightGBM", "XGBoost", "Ensemble"]
 
 
+def test_families_of_one_target_do_not_reach_another(
+    rows: list[Row], route: Route, plan_of: PlanOf, tmp_path: Path
+) -> None:
+    """Quantiles are of numbers: only the target with numbers gets that family."""
+    labels = _of(rows, "own")
+    numbers = [{**row, "target": "numbers", "task_type": "regression"} for row in labels]
+    write_training_plan(plan_of(route([*labels, *numbers]), ("LightGBM", "QuantileLightGBM")), tmp_path)
+    plan = load_training_plan(tmp_path)
+    found = {
+        target: get_model_families_for_job(plan, target, "OWN", "symbol_specific") for target in ("own", "numbers")
+    }
+    assert found == {"own": ["LightGBM"], "numbers": ["LightGBM", "QuantileLightGBM"]}
+
+
 def test_an_unknown_behavior_is_an_error() -> None:
     with pytest.raises(ConfigError, match="both_strong_behavior"):
         parse_config("routing: {both_strong_behavior: PREFER_WINNER}", "test")
