@@ -3,7 +3,9 @@
 import re
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,3 +62,28 @@ def test_the_examples_of_a_page_run_in_their_order(
     names: dict[str, object] = {"__name__": "__main__"}
     for block in BLOCK.findall(page.read_text(encoding="utf-8")):
         exec(compile(block, page.name, "exec"), names)  # noqa: S102 - the docs are ours
+
+
+ASKING = {"diff", "explain", "families", "show"}
+
+
+def _asks(line: str) -> bool:
+    """Whether a command only asks about plans that are there."""
+    words = line.split()
+    trial = words[1] == "route" and ("--set" in words or "--sweep" in words or "--dry-run" in words)
+    return words[0] == "trainroute" and (trial or words[1] in ASKING)
+
+
+@pytest.mark.slow
+def test_commands_that_ask_answer_as_they_stand(
+    planned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Callable[..., Any]
+) -> None:
+    """With the settings that nobody changed; a value that these do not allow would be refused."""
+    monkeypatch.chdir(shutil.copytree(planned, tmp_path / "place"))
+    shutil.copytree("results", "other")
+    shutil.copy("results/METRICS/routing_candidates.parquet", "table.parquet")
+    asked = [line.replace("table.csv", "table.parquet") for line in _commands() if _asks(line)]
+    assert len(asked) > 10
+    ended = {line: program(*shlex.split(line)[1:]) for line in asked}
+    assert {line: end.err for line, end in ended.items() if end.code} == {}
+    assert all("cannot be set" not in end.out and "strong_score" not in end.out for end in ended.values())
