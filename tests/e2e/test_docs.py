@@ -17,7 +17,7 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", *DOCS]
 ELSEWHERE = {"families", "panel", "prepare"}  # beside the tests of these packages
 BLOCK = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
-COMMAND = re.compile(r"^(?:\$ )?((?:trainroute|python -m TRAINING\S*) [^#\n]*)", flags=re.MULTILINE)
+COMMAND = re.compile(r"^(?:\$ )?((?:trainroute|python -m TRAINING\S*) [^#>\n]*)", flags=re.MULTILINE)
 
 
 def _commands() -> list[str]:
@@ -80,7 +80,8 @@ def test_commands_that_ask_answer_as_they_stand(
 ) -> None:
     """With the settings that nobody changed; a value that these do not allow would be refused."""
     monkeypatch.chdir(shutil.copytree(planned, tmp_path / "place"))
-    shutil.copytree("results", "other")
+    for copy in ("other", "last"):
+        shutil.copytree("results", copy)
     shutil.copy("results/METRICS/routing_candidates.parquet", "table.parquet")
     asked = [line.replace("table.csv", "table.parquet") for line in _commands() if _asks(line)]
     assert len(asked) > 10
