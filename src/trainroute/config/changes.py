@@ -7,10 +7,10 @@ from trainroute.config.identity import WRITTEN_AS
 
 PINS = "routing.pins"
 
-Pin = Mapping[str, Any]
+_Settings = Mapping[str, Any]
 
 
-def changed_settings(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str) -> dict[str, tuple[Any, Any]]:
+def changed_settings(before: _Settings, after: _Settings, prefix: str) -> dict[str, tuple[Any, Any]]:
     """Return the values of the keys that differ, before and after; what only says how files are written is left out.
 
     Of pins each that differs stands by itself, as ``routing.pins[target · symbol: reason]`` with what it asks for, None
@@ -43,21 +43,19 @@ def changed_settings(before: Mapping[str, Any], after: Mapping[str, Any], prefix
     return changed
 
 
-def _are_pins(given: object) -> TypeGuard[list[Pin]]:
+def _are_pins(given: object) -> TypeGuard[list[_Settings]]:
     """Whether a value has the form of pins; what an edited plan records may be anything."""
     needed = {"target", "reason", "expires"}
     return isinstance(given, list) and all(isinstance(pin, Mapping) and needed <= pin.keys() for pin in given)
 
 
-def _changed_pins(
-    before: Iterable[Mapping[str, Any]], after: Iterable[Mapping[str, Any]]
-) -> dict[str, tuple[Any, Any]]:
+def _changed_pins(before: Iterable[_Settings], after: Iterable[_Settings]) -> dict[str, tuple[Any, Any]]:
     old, new = _wishes(before), _wishes(after)
     both = [(name, old.get(name), new.get(name)) for name in sorted({*old, *new})]
     return {f"{PINS}[{name}]": (was, now) for name, was, now in both if was != now}
 
 
-def _wishes(pins: Iterable[Pin]) -> dict[str, str]:
+def _wishes(pins: Iterable[_Settings]) -> dict[str, str]:
     """Return what pins ask for, by what they mean; of several that mean the same all in one text."""
     found: dict[str, list[str]] = {}
     for pin in pins:

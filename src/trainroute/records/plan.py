@@ -161,11 +161,10 @@ class BudgetReport(Record, frozen=True, kw_only=True):
 
     def line(self) -> str:
         """Say on one line how much of what was asked for is kept."""
-        kept, cost = (
-            self.jobs_asked - len(self.left_out),
-            f"{self.cost_kept_seconds:.1f} of {self.cost_asked_seconds:.1f} s",
-        )
-        return f"{kept} of {self.jobs_asked} jobs, {cost} ({self.cost_source}); {len(self.left_out)} left out"
+        left = len(self.left_out)
+        jobs = f"{self.jobs_asked - left} of {self.jobs_asked} jobs"
+        cost = f"{self.cost_kept_seconds:.1f} of {self.cost_asked_seconds:.1f} s ({self.cost_source})"
+        return f"{jobs}, {cost}; {left} left out"
 
 
 class TrainingPlanSummary(Record, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ import polars as pl
 
 from trainroute.config.routing import RoutingConfig
 from trainroute.records.routing import RoutingPlan
+from trainroute.route.decide import routed
 from trainroute.route.facts import Facts
 from trainroute.route.hysteresis import ROUTE, STATE
 from trainroute.route.recorded import facts_of_plan
@@ -112,6 +113,12 @@ class Factors:
                 for factor in Factor
             }
         )
+
+
+def routes_again(pairs: pl.DataFrame, facts: Facts, config: RoutingConfig) -> pl.Series:
+    """Decide again, and return the routes of some pairs, in their order."""
+    decided = routed(facts, config)[1].select(*_PAIR, "route")
+    return pairs.select(_PAIR).join(decided, on=_PAIR, how="left", maintain_order="left")["route"]
 
 
 def any_blamed(*factors: Factor) -> pl.Expr:
