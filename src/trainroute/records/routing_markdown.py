@@ -58,7 +58,7 @@ def _targets(plan: RoutingPlan) -> str:
         ["best", "target"], descending=[True, False], nulls_last=True
     )
     rows = frame.head(_TARGETS_SHOWN).select("target", "state", "best", *_SHORT.values()).rows()
-    return bounded_table(["target", "pooled", "score", *_SHORT.values()], rows, total=plan.pooled.height)
+    return bounded_table(["target", "pooled", "shrunk score", *_SHORT.values()], rows, total=plan.pooled.height)
 
 
 def _edge_cases(plan: RoutingPlan) -> str:
