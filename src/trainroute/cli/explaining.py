@@ -1,20 +1,18 @@
 """The command `explain`."""
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainroute.cli.answers import ANSWER, AnswerOptions, answer
 from trainroute.cli.options import OUTPUT, READ, VERBOSITY, Flag, OutputOptions, ReadOptions, Verbosity
 from trainroute.errors import PlanError, UsageError
+from trainroute.logs import LOGGER
 from trainroute.parallel import ahead
 from trainroute.records.places import DEFAULT_OUTPUT, ROUTING_PLAN_DIR
 from trainroute.records.routing_file import open_routing_plan
 
 if TYPE_CHECKING:
     from trainroute.records.plan import LeftOutJob
-
-LOGGER = logging.getLogger("trainroute")
 
 
 def explain(
@@ -60,6 +58,8 @@ def explain(
     if target is not None and not plan.targets:  # to say which targets there are
         plan = read_routing_plan(directory, allow_edited=read.allow_edited)
     made_from, jobs = budget()
+    if made_from not in (None, plan.plan_id):
+        LOGGER.warning("the training plan there was made from other decisions, so what it trains is not said")
     left_out = jobs if made_from == plan.plan_id else {}
     if target is not None and symbol is not None and not blocked:
         pair = explain_pair(plan, target, symbol, left_out=left_out)

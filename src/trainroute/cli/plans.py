@@ -15,6 +15,7 @@ from trainroute.cli.options import (
     Verbosity,
 )
 from trainroute.errors import PlanNotFoundError
+from trainroute.logs import LOGGER
 from trainroute.records.places import DEFAULT_OUTPUT
 from trainroute.text import print_lines
 
@@ -30,6 +31,7 @@ def show(
     del verbosity
     from trainroute.cli.selecting import selector_of
     from trainroute.plan import load_training_plan, routing_plan_beside
+    from trainroute.plan.legacy import is_legacy_plan
     from trainroute.records.selectors import select_jobs
     from trainroute.report.tables import print_plan
 
@@ -38,7 +40,11 @@ def show(
     if select != SELECTOR:
         print_plan(loaded, selected=select_jobs(loaded, selector_of(select)))
         return 0
-    print_plan(loaded, routing_plan_beside(directory, allow_edited=read.allow_edited))
+    routing = routing_plan_beside(directory, allow_edited=read.allow_edited)
+    if routing is not None and routing.plan_id != loaded.metadata.routing_plan_id and not is_legacy_plan(loaded):
+        LOGGER.warning("the routing plan there is not the one that the jobs were made from, so it is not shown")
+        routing = None
+    print_plan(loaded, routing)
     return 0
 
 

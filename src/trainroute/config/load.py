@@ -83,7 +83,9 @@ def _keys(item: Any, document: object) -> Iterator[str]:  # noqa: ANN401 - Pydan
 
 def _like(key: str) -> str:
     """Suggest the key that is meant, where one is like it."""
-    near = get_close_matches(key, flat_settings(Config().model_dump(mode="json"), ""), n=1)
+    known = [name.split(".") for name in flat_settings(Config().model_dump(mode="json"), "")]
+    depth = key.count(".") + 1
+    near = get_close_matches(key, {".".join(parts[:depth]) for parts in known if len(parts) >= depth}, n=1, cutoff=0.8)
     return f", did you mean {near[0]}?" if near else ""
 
 

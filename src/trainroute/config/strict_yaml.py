@@ -1,4 +1,7 @@
-"""YAML in which a key stands once, and ``1e-2`` is a number."""
+"""YAML in which a key stands once, and words and numbers are what they look like, as in YAML 1.2.
+
+``1e-2`` is a number, ``yes`` and ``ON`` are words, ``010`` is ten, and ``10:00`` is no number.
+"""
 
 import re
 from typing import Any
@@ -35,4 +38,21 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+_TAGS = {name: f"tag:yaml.org,2002:{name}" for name in ("bool", "int")}
+_BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
+_INT = re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z")
+
+
+def _whole(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    text = loader.construct_scalar(node)
+    return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag not in _TAGS.values()]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_TAGS["bool"], _BOOL, list("tTfF"))
+_Loader.add_implicit_resolver(_TAGS["int"], _INT, list("-+0123456789"))
+_Loader.add_constructor(_TAGS["int"], _whole)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))

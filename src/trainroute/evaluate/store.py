@@ -87,7 +87,7 @@ def cached_evidence(output_dir: Path, key: str) -> Evidence | None:
         table = pl.read_parquet(folder / "candidates.parquet")
         candidates = Candidates(frame=table, provided=frozenset(COLUMNS))
         snapshots = pl.read_parquet(folder / "snapshots.parquet")
-    except (PlanError, OSError, pl.exceptions.PolarsError, msgspec.ValidationError):
+    except (PlanError, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException, msgspec.ValidationError):
         shutil.rmtree(folder)
         return None
     basis = summary.basis

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainroute.config import Config
-from trainroute.errors import EditedPlanError
+from trainroute.errors import BrokenPlanError, EditedPlanError
 from trainroute.plan.legacy import is_legacy_plan
 from trainroute.plan.load import load_training_plan
 from trainroute.plan.problem import Problem, Severity
@@ -30,6 +30,8 @@ def routing_plan_beside(plan_dir: Path, *, allow_edited: bool = False) -> Routin
         If there is one and it cannot be trusted.
     """
     path = routing_plan_file(output_of(plan_dir) / ROUTING_PLAN_DIR)
+    if not path.exists() and path.parent.is_dir():
+        raise BrokenPlanError(f"{path}: not found, though its directory is there; restore it or decide again")
     return read_routing_plan(path, allow_edited=allow_edited, explained=False) if path.exists() else None
 
 

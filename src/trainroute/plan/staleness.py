@@ -4,6 +4,7 @@
 in force; the caller adds what only it knows (the data). What differs is named, settings key by key.
 """
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,8 +52,12 @@ _MEANING = {
 
 
 def output_of(plan_dir: Path) -> Path:
-    """Return the output directory that a plan lies in (``<output>/globals/training_plan``)."""
-    return plan_dir.resolve().parent.parent
+    """Return the output directory that a plan lies in (``<output>/globals/training_plan``).
+
+    Of a link to a plan it is the one that the link lies in, if that has anything to compare the plan with.
+    """
+    named = Path(os.path.abspath(plan_dir)).parent.parent  # noqa: PTH100 - follows no link, and ``..`` is resolved
+    return named if (named / ROUTING_PLAN_DIR.parent).exists() else plan_dir.resolve().parent.parent
 
 
 def inputs_beside(plan_dir: Path | str, config: Config | None = None, *, allow_edited: bool = False) -> PlanInputs:

@@ -52,7 +52,7 @@ def write_training_plan(
     formats : sequence of str
         ``routing.dump_plan_as``: whether YAML and Markdown are wanted. The JSON files are always written.
     replaced : Replacing
-        Says when the directory takes its place, see `trainroute.records.directories.replaced_together`.
+        Says when the directory takes its place, see `trainroute.records.directories.Together`.
 
     Raises
     ------

@@ -22,6 +22,7 @@ import msgspec
 from trainroute.errors import BrokenPlanError, EditedPlanError, PlanNotFoundError, TrainrouteError, naming
 from trainroute.logs import LOGGER
 from trainroute.parallel import ahead
+from trainroute.records.leftovers import sweep, temporary_prefix
 from trainroute.records.regular_files import read_regular
 
 HASH_KEY = "content_sha256"
@@ -33,6 +34,7 @@ JsonText = bytes | memoryview
 """The JSON of a value: made, or as a view into the file that was read."""
 
 _CLEANED_AT_ONCE = 1 << 16  # bytes; a copy of this size stays in the core's cache and in memory that is used again
+_NAME_LENGTH = 40  # of a file, in the name of a temporary one beside it
 _HASHED_AT_ONCE = 1 << 20  # bytes; the interpreter is let go of while they are hashed, and has to be waited for after
 
 
@@ -114,18 +116,31 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let ``write`` fill a file beside ``path``, flush it to disk, then rename it over ``path``."""
+    fresh = written_aside(path, write)
+    try:
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def written_aside(path: Path, write: Callable[[BinaryIO], object]) -> Path:
+    """Let ``write`` fill a file beside ``path``, flush it to disk, and return it; what killed writers left goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
+    stem = path.name[:_NAME_LENGTH]
+    sweep(path.parent, stem)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=temporary_prefix(stem), suffix=".tmp")
+    fresh = Path(name)
     try:
         with naming(path), os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        fresh.chmod(0o644)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
         raise
+    return fresh
 
 
 def write_json_artifact(path: Path, content: Mapping[str, Any]) -> None:

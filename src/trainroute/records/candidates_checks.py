@@ -156,7 +156,12 @@ def _typed(column: pl.Series, dtype: pl.DataType, faults: list[Faults]) -> pl.Se
     given = column.dtype
     empty_lists = isinstance(dtype, pl.List) and given == pl.List(pl.Null)
     if empty_lists or (given in (dtype, pl.Null) and dtype not in (pl.Float64, pl.Int64)):
-        return column.cast(dtype)
+        lists = column.cast(dtype)
+        if isinstance(dtype, pl.List):
+            faults.append(
+                faults_where(lists, lists.list.eval(pl.element().is_null()).list.any(), "holds an empty name")
+            )
+        return lists
     if dtype == pl.String and _is_text(column):
         return column.cast(pl.String)
     if given == pl.Null or (given.is_numeric() and dtype in (pl.Float64, pl.Int64)):

@@ -12,13 +12,16 @@ from typing import Any, Literal
 
 import msgspec
 import polars as pl
+import pyarrow as pa
 from polars.exceptions import PolarsError
+from pyarrow import parquet
 
 from trainroute.errors import BrokenPlanError, CandidatesError, PlanNotFoundError, one_line
 from trainroute.records.artifacts import atomic, chunks_of, read_parts, write_parts
 from trainroute.records.candidates import CANDIDATES_SCHEMA_VERSION, COLUMNS, Candidates
 from trainroute.records.candidates_checks import validate_candidates
 from trainroute.records.candidates_text import columns_of_csv, columns_of_rows, flattened
+from trainroute.records.directories import Together
 from trainroute.records.frames import encoded, json_text
 from trainroute.records.regular_files import read_regular
 
@@ -38,24 +41,40 @@ def find_candidates(metrics_dir: Path) -> Path | None:
     return next((path for path in found if path.exists()), None)
 
 
-def write_candidates(candidates: Candidates, metrics_dir: Path, *, table_format: TableFormat = "PARQUET") -> Path:
+def write_candidates(
+    candidates: Candidates,
+    metrics_dir: Path,
+    *,
+    table_format: TableFormat = "PARQUET",
+    together: Together | None = None,
+) -> Path:
     """Write ``routing_candidates.parquet`` (or ``.csv``) and ``routing_candidates.json``; return the table's path.
 
-    Columns that the table did not come with are not written, so that "not known" stays "not known".
+    Columns that the table did not come with are not written, so that "not known" stays "not known". With ``together``
+    the files take their places when all else does.
     """
+    put = atomic if together is None else together.file
     table = metrics_dir / f"{STEM}{_SUFFIXES[table_format]}"
     frame = candidates.frame.select(name for name in COLUMNS if name in candidates.provided)
     if table_format == "PARQUET":
         entries = {_HASH_ENTRY: candidates.content_hash, _VERSION_ENTRY: str(CANDIDATES_SCHEMA_VERSION)}
         content = io.BytesIO()  # what the disk refuses is an error of the system then, not one of Polars
         frame.write_parquet(content, metadata=entries)
-        atomic(table, lambda file: file.write(content.getbuffer()))
+        put(table, lambda file: file.write(content.getbuffer()))
     else:
-        atomic(table, lambda file: flattened(frame).write_csv(file))
-    _write_json(candidates, frame, metrics_dir / f"{STEM}.json", table.name)
-    for suffix in _SUFFIXES.values():
-        if suffix != table.suffix:
-            (metrics_dir / f"{STEM}{suffix}").unlink(missing_ok=True)
+        put(table, lambda file: flattened(frame).write_csv(file))
+    parts = _json_parts(candidates, frame, table.name)
+    put(metrics_dir / f"{STEM}.json", lambda file: write_parts(file, parts))
+
+    def remove_others() -> None:
+        for suffix in _SUFFIXES.values():
+            if suffix != table.suffix:
+                (metrics_dir / f"{STEM}{suffix}").unlink(missing_ok=True)
+
+    if together is None:
+        remove_others()
+    else:
+        together.then(remove_others)
     return table
 
 
@@ -90,15 +109,19 @@ def read_candidates(path: Path | str) -> Candidates:
 
 
 def _read_parquet(path: Path) -> Candidates:
-    data = read_regular(path)
-    try:
-        entries = pl.read_parquet_metadata(io.BytesIO(data))
-        frame = pl.read_parquet(io.BytesIO(data))
-    except pl.exceptions.PanicException as error:  # a corrupted file can end the reader's thread
+    try:  # by PyArrow: of a corrupted file Polars may print more than its error
+        file = parquet.ParquetFile(pa.BufferReader(read_regular(path)))
+        table = file.read().replace_schema_metadata()
+        table.validate(full=True)
+        table.column_names  # noqa: B018 - decodes them, which Polars does not survive where they are no text
+        frame = pl.DataFrame(pl.from_arrow(table))
+    except (pa.ArrowException, pl.exceptions.PanicException) as error:
         raise _unreadable(path, error) from None
+    entries = {name.decode(): text.decode() for name, text in (file.metadata.metadata or {}).items()}
     candidates = validate_candidates(frame, str(path))
     _check_version(path, entries.get(_VERSION_ENTRY, str(CANDIDATES_SCHEMA_VERSION)))
-    _check_hash(path, candidates, entries.get(_HASH_ENTRY))
+    recorded = entries[_HASH_ENTRY] if _HASH_ENTRY in entries else _recorded_hash(path)
+    _check_hash(path, candidates, recorded)
     return candidates
 
 
@@ -110,7 +133,7 @@ def _read_csv(path: Path) -> Candidates:
 
 
 def _recorded_hash(path: Path) -> str | None:
-    """Return the content hash that our JSON beside a CSV of ours records."""
+    """Return the content hash that our JSON beside a table of ours records."""
     beside = path.with_suffix(".json")
     if path.stem != STEM or not beside.exists():
         return None
@@ -176,7 +199,7 @@ def _unreadable(path: Path, error: BaseException) -> CandidatesError:
     return CandidatesError(f"{path}: cannot be read ({reason}); restore it or write it again")
 
 
-def _write_json(candidates: Candidates, frame: pl.DataFrame, path: Path, table: str) -> None:
+def _json_parts(candidates: Candidates, frame: pl.DataFrame, table: str) -> dict[str, list[bytes]]:
     metadata = {
         "schema_version": CANDIDATES_SCHEMA_VERSION,
         "table": table,
@@ -185,8 +208,7 @@ def _write_json(candidates: Candidates, frame: pl.DataFrame, path: Path, table: 
         "metrics_snapshot": candidates.snapshot,
         "content_hash": candidates.content_hash,
     }
-    parts = {
+    return {
         "metadata": [msgspec.json.encode(metadata, order="sorted")],
         "candidates": chunks_of(b"[", encoded(frame, json_text(frame.columns)), b"]"),
     }
-    atomic(path, lambda file: write_parts(file, parts))

@@ -6,6 +6,7 @@ as a fault of its row, never guessed.
 
 import csv
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,13 +55,20 @@ def columns_of_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[pl.DataFrame, li
             columns.append(pl.Series(name, [None] * len(rows), dtype=pl.String))
             continue
         kinds, expected = _KINDS[dtype]
-        fits = [isinstance(value, kinds) and not isinstance(value, bool) for value in values]
+        fits = [isinstance(value, kinds) and not isinstance(value, bool) and _fits(value) for value in values]
         cells = pl.Series(name, [repr(value) for value in values])
         faults.append(faults_where(cells, ~pl.Series(fits), f"is not {expected}"))
         kept = [value if fit else None for value, fit in zip(values, fits, strict=True)]
         wide = pl.Float64() if dtype == pl.Int64 else dtype
         columns.append(pl.Series(name, kept, dtype=wide, strict=False))
     return pl.DataFrame(columns), faults
+
+
+def _fits(value: object) -> bool:
+    """Whether a list holds names alone, and a whole number is no larger than a float can be."""
+    if isinstance(value, list):
+        return all(isinstance(name, str) for name in value)
+    return not isinstance(value, int) or abs(value) <= sys.float_info.max
 
 
 def flattened(frame: pl.DataFrame) -> pl.DataFrame:
@@ -83,10 +91,10 @@ def _repeated(frame: pl.DataFrame) -> list[str]:
 def _ragged(data: bytes, header: Sequence[str]) -> list[Faults]:
     """Find rows with another number of cells than the header; Polars would fill them up or cut them off."""
     try:
-        lengths = [len(row) for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if row]
+        lengths = [len(row) for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))]
     except csv.Error as error:
         return [Faults(header[0], f"cannot be read as CSV: {error}", 1)]
-    odd = [(number, length) for number, length in enumerate(lengths) if length != len(header)]
+    odd = [(number, length) for number, length in enumerate(lengths) if length not in (0, len(header))]
     if not odd:
         return []
     number, length = odd[0]
@@ -99,7 +107,10 @@ def _parsed(text: pl.Series, faults: list[Faults]) -> pl.Series:
     if dtype == pl.String:
         return text
     if isinstance(dtype, pl.List):
-        return pl.Series(text.name, [_names(cell) for cell in text], dtype=dtype)
+        named = [_names(cell) for cell in text]
+        bad = pl.Series([cell is not None and names is None for cell, names in zip(text, named, strict=True)])
+        faults.append(faults_where(text, bad, 'is not a list of names, such as ["A", "B"] or A;B'))
+        return pl.Series(text.name, named, dtype=dtype)
     trimmed = text.str.strip_chars()
     numbers = trimmed.cast(pl.Float64, strict=False)
     bad = numbers.is_null() & trimmed.is_not_null() & (trimmed != "")
@@ -108,10 +119,11 @@ def _parsed(text: pl.Series, faults: list[Faults]) -> pl.Series:
 
 
 def _names(cell: str | None) -> list[str] | None:
-    """Read a list of names from a CSV cell: a JSON array, or names between semicolons."""
+    """Read a list of names from a CSV cell: a JSON array, or names between semicolons; None where it is neither."""
     if cell is None:
         return None
     try:
         return msgspec.json.decode(cell, type=list[str])
     except (msgspec.DecodeError, msgspec.ValidationError):
-        return [name.strip() for name in cell.split(";") if name.strip()]
+        json = cell.strip().startswith(("[", "{", '"'))
+        return None if json else [name.strip() for name in cell.split(";") if name.strip()]

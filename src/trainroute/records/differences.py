@@ -46,7 +46,7 @@ class ChangeCause(Record, frozen=True, kw_only=True):
         key = self.key or self.rule
         if self.metric is None:
             return f"{key} {moved(self.threshold_before, self.threshold_after)}"
-        by_metric = "metric" in self.by
+        by_metric = "metric" in self.by or self.key is None
         value = moved(self.value_before, self.value_after) if by_metric else shown(self.value_after)
         metric = f"{self.metric if self.side is None else f'{self.side} {self.metric}'} {value}"
         if self.key is None:

@@ -8,48 +8,70 @@ Directories that belong together change places one right after the other, once a
 import ctypes
 import os
 import shutil
-import socket
 import sys
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from trainroute.errors import PlanError, bounded, naming
+from trainroute.records.artifacts import written_aside
+from trainroute.records.leftovers import sweep, temporary_prefix
 
 _AT_FDCWD = -100 if sys.platform == "linux" else -2
 _RENAME_EXCHANGE = 2
 
 
 class Replacing(Protocol):
-    """What replaces a directory: `replaced_directory`, or what `replaced_together` yields."""
+    """What replaces a directory: `replaced_directory`, or `Together.directory`."""
 
     def __call__(self, directory: Path, *, owned: Collection[str]) -> AbstractContextManager[Path]:
         """Yield the directory to write into."""
 
 
-@contextmanager
-def replaced_together() -> Iterator[Replacing]:
-    """Yield what replaces directories as `replaced_directory` does, but all of them at the end of the block.
+class Together:
+    """What `replaced_together` yields: all that is written with it takes its place at the end of the block."""
 
-    They take their places in the order in which they became whole; none does where the block ends with an error.
-    """
-    whole: list[tuple[Path, Path]] = []
+    def __init__(self) -> None:
+        self.whole: list[tuple[Path, Path]] = []
+        self.deeds: list[Callable[[], object]] = []
 
     @contextmanager
-    def replaced(directory: Path, *, owned: Collection[str]) -> Iterator[Path]:
+    def directory(self, directory: Path, *, owned: Collection[str]) -> Iterator[Path]:
+        """Yield what is to take the place of a directory, as `replaced_directory` does."""
         with _written_beside(directory, owned=owned) as (fresh, place):
             yield fresh
-            whole.append((fresh, place))
+            self.whole.append((fresh, place))
 
+    def file(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
+        """Let ``write`` fill what is to take the place of a file, as `trainroute.records.artifacts.atomic` does."""
+        self.whole.append((written_aside(path, write), path))
+
+    def then(self, deed: Callable[[], object]) -> None:
+        """Do something when all have their places."""
+        self.deeds.append(deed)
+
+
+@contextmanager
+def replaced_together() -> Iterator[Together]:
+    """Yield what replaces directories and files together; nothing is replaced where the block ends with an error.
+
+    They take their places one right after the other, in the order in which they became whole.
+    """
+    together = Together()
     try:
-        yield replaced
-        for fresh, place in whole:
-            _put_in_place(fresh, place)
+        yield together
+        for fresh, place in together.whole:
+            if fresh.is_dir():
+                _put_in_place(fresh, place)
+            else:
+                fresh.replace(place)
     finally:
-        for fresh, _ in whole:
-            shutil.rmtree(fresh, ignore_errors=True)
+        for fresh, _ in together.whole:
+            _remove(fresh)
+    for deed in together.deeds:
+        deed()
 
 
 @contextmanager
@@ -68,7 +90,7 @@ def replaced_directory(directory: Path, *, owned: Collection[str]) -> Iterator[P
     PlanError
         If ``directory`` is a file, holds foreign entries, or cannot be written.
     """
-    with replaced_together() as replaced, replaced(directory, owned=owned) as fresh:
+    with replaced_together() as together, together.directory(directory, owned=owned) as fresh:
         yield fresh
 
 
@@ -79,8 +101,8 @@ def _written_beside(directory: Path, *, owned: Collection[str]) -> Iterator[tupl
     check_replaceable(directory, owned=owned)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(directory)
-        fresh = Path(tempfile.mkdtemp(dir=directory.parent, prefix=_prefix(directory, os.getpid())))
+        sweep(directory.parent, directory.name)
+        fresh = Path(tempfile.mkdtemp(dir=directory.parent, prefix=temporary_prefix(directory.name)))
     except OSError as error:
         raise PlanError(f"{directory}: cannot be written ({error.strerror}); choose another output directory") from None
     try:
@@ -143,34 +165,16 @@ def _exchanged(one: Path, other: Path) -> bool:
     return bool(exchange(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
 
 
+def _remove(fresh: Path) -> None:
+    if fresh.is_dir():
+        shutil.rmtree(fresh, ignore_errors=True)
+    else:
+        fresh.unlink(missing_ok=True)
+
+
 def _behind_links(directory: Path) -> Path:
     return Path(os.path.realpath(directory)) if directory.is_symlink() else directory
 
 
 def _aside(directory: Path) -> Path:
     return directory.with_name(f".{directory.name}.previous")
-
-
-def _prefix(directory: Path, process: int) -> str:
-    return f".{directory.name}.{socket.gethostname()}.{process}."
-
-
-def _sweep(directory: Path) -> None:
-    """Remove what killed writers of this machine left behind."""
-    stem = f".{directory.name}.{socket.gethostname()}."
-    for left in sorted(directory.parent.iterdir()):
-        process = left.name.removeprefix(stem).split(".")[0]
-        if left.name.startswith(stem) and process.isdigit() and not _alive(int(process)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    if sys.platform == "win32":  # there, signal 0 ends the process
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -51,7 +51,7 @@ class OpenedRoutingPlan:
 def routing_plan_file(path: Path | str) -> Path:
     """Return the JSON of a routing plan given by its directory or its JSON; a directory half replaced is put back."""
     path = Path(path)
-    if path.suffix == ".json":
+    if path.suffix == ".json" and not path.is_dir():
         recover(path.parent)
         return path
     recover(path)

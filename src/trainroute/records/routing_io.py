@@ -76,7 +76,7 @@ def write_routing_plan(plan: RoutingPlan, directory: Path | str, *, replaced: Re
     """Write ``routing_plan.{json,parquet,yaml,md}`` into ``directory``, replacing what is there.
 
     Return the JSON's path. JSON and columns are always written; YAML and Markdown as ``routing.dump_plan_as`` asks.
-    ``replaced`` says when the directory takes its place, see `trainroute.records.directories.replaced_together`.
+    ``replaced`` says when the directory takes its place, see `trainroute.records.directories.Together`.
 
     Raises
     ------

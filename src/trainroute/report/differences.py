@@ -28,8 +28,6 @@ def difference_markdown(found: PlansDifference) -> str:
     """Return the same as Markdown; details stand in folded sections."""
     parts = ["## Plan difference", "", cell(headline(found)), ""]
     parts += [line for note in found.notes for line in (f"> {cell(note)}", "")]
-    if found.same:
-        return "\n".join(parts)
     made_from = [(item.what, item.before, item.after) for item in found.inputs]
     by_budget = [("budget", found.counts.jobs_by_budget)] if found.counts.jobs_by_budget else []
     for headers, rows in (

@@ -19,7 +19,7 @@ from trainroute.records.routing import RoutingPlan
 from trainroute.route.crossings import Rows, between_crossings, good, state_crossings
 from trainroute.route.factors import Factor, Factors, Mixture, any_blamed, routes_again, words
 from trainroute.route.route_changes import RouteChanges
-from trainroute.route.setting_causes import keys_of, of_changed_keys, settings_between
+from trainroute.route.setting_causes import named_keys, of_named_keys, settings_between, without_rules
 
 _PAIR = ["target", "symbol"]
 
@@ -44,14 +44,16 @@ def compare_routes(before: RoutingPlan, after: RoutingPlan, *, data_changed: boo
         return RouteChanges(before=before, after=after, settings=settings, pairs=changed, added=added, removed=removed)
     factors = Factors(before, after, settings)
     changed = _with_rows(changed, factors, data_changed=data_changed).with_row_index("row")
-    crossings = of_changed_keys(_crossings(changed, factors), settings)
+    crossings = _crossings(changed, factors)
     changed = changed.hstack(_blamed(changed, crossings, factors))
     if before.metadata.code_version != after.metadata.code_version:
         changed = _of_other_code(changed, factors)
     evidence = pl.when("data").then(pl.lit("data")).otherwise(pl.lit("metric"))
     changed = changed.with_columns(kind=pl.when(any_blamed()).then(words(evidence)).otherwise(pl.lit("code")))
-    by_key = keys_of(changed, crossings, factors, settings)
-    changed = changed.join(by_key, on="row", how="left", maintain_order="left")
+    named = named_keys(changed, factors, settings)
+    crossings = of_named_keys(crossings, named)
+    silent = without_rules(named, crossings)
+    changed = changed.join(silent, on="row", how="left", maintain_order="left")
     return RouteChanges(
         before=before,
         after=after,

@@ -3,7 +3,8 @@
 `Factors` decides with any mixture of the two plans; `blamed` says which factors give the new answer.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from functools import reduce
 from operator import or_
@@ -44,16 +45,19 @@ class Factors:
 
     Attributes
     ----------
+    plans : tuple of RoutingPlan
     before, after : tuple of Facts and RoutingConfig
-        The plans themselves.
+        What they follow from.
     differ : tuple of Factor
         Those that are not the same in both plans.
     """
 
     def __init__(self, before: RoutingPlan, after: RoutingPlan, settings: Collection[str]) -> None:
+        self.plans = (before, after)
         self.before, self.after = ((facts_of_plan(plan), plan.routing) for plan in (before, after))
         self._classified = any(key.startswith(CLASSIFIES) for key in settings)
-        evidence = before.metadata.metrics_snapshot != after.metadata.metrics_snapshot
+        of_same_pairs = before.pairs.select(_PAIR).equals(after.pairs.select(_PAIR))
+        evidence = before.metadata.metrics_snapshot != after.metadata.metrics_snapshot or not of_same_pairs
         differs = (evidence, bool(settings), _memory_differs(self.before[0], self.after[0]))
         self.differ = tuple(factor for factor, other in zip(Factor, differs, strict=True) if other)
         self._made: dict[Mixture, Facts] = {frozenset(): self.before[0], self.all: self.after[0]}
@@ -85,7 +89,7 @@ class Factors:
     def blamed(self, answer: Callable[[Mixture], pl.Series]) -> pl.DataFrame:
         """Say for each row which factors give the new answer.
 
-        Those that give it alone; where none does, those without which it is not given; else all that differ.
+        See `blamed_of`.
 
         Parameters
         ----------
@@ -98,25 +102,46 @@ class Factors:
             A boolean column for each factor, named ``by_<factor>``.
         """
         answers = {mixture: answer(mixture) for mixture in self.mixtures()}
-        new = answers[self.all]
-        alone = {factor: answers[frozenset({factor})].eq_missing(new) for factor in self.differ}
-        needed = {factor: answers[self.all - {factor}].ne_missing(new) for factor in self.differ}
-        nobody = pl.repeat(value=False, n=len(new), eager=True)
-        some_alone, some_needed = (reduce(or_, found.values(), nobody) for found in (alone, needed))
-        return pl.DataFrame(
-            {
-                f"by_{factor}": (
-                    (alone[factor] | (~some_alone & (needed[factor] | ~some_needed)))
-                    if factor in self.differ
-                    else nobody
-                )
-                for factor in Factor
-            }
+        found = blamed_of(
+            answers[self.all],
+            alone={f"by_{factor}": answers[frozenset({factor})] for factor in self.differ},
+            without={f"by_{factor}": answers[self.all - {factor}] for factor in self.differ},
         )
+        nobody = [pl.lit(value=False).alias(f"by_{factor}") for factor in Factor if factor not in self.differ]
+        names = [f"by_{factor}" for factor in Factor]
+        return answers[self.all].to_frame("new").hstack(found).with_columns(nobody).select(names)
+
+
+def blamed_of(
+    new: pl.Series, *, alone: Mapping[str, pl.Series | None], without: Mapping[str, pl.Series | None]
+) -> pl.DataFrame:
+    """Say for each row which of several changes gave the new answer.
+
+    Those that give it alone; where none does, those without which it is not given; else all.
+
+    Parameters
+    ----------
+    new : polars.Series
+        The answers after all changes.
+    alone, without : mapping of str to polars.Series or None
+        For each change the answers with it alone, and with all but it; None: it cannot be made so.
+
+    Returns
+    -------
+    polars.DataFrame
+        A boolean column for each change, by its name.
+    """
+    nobody = pl.repeat(value=False, n=len(new), eager=True)
+    gives = {name: nobody if found is None else found.eq_missing(new) for name, found in alone.items()}
+    needed = {name: nobody if found is None else found.ne_missing(new) for name, found in without.items()}
+    some_give, some_needed = (reduce(or_, found.values(), nobody) for found in (gives, needed))
+    return pl.DataFrame({name: given | (~some_give & (needed[name] | ~some_needed)) for name, given in gives.items()})
 
 
 def routes_again(pairs: pl.DataFrame, facts: Facts, config: RoutingConfig) -> pl.Series:
     """Decide again, and return the routes of some pairs, in their order."""
+    of_targets = pl.col("target").is_in(pairs["target"].unique().implode())
+    facts = replace(facts, pooled=facts.pooled.filter(of_targets), pairs=facts.pairs.filter(of_targets))
     decided = routed(facts, config)[1].select(*_PAIR, "route")
     return pairs.select(_PAIR).join(decided, on=_PAIR, how="left", maintain_order="left")["route"]
 

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from trainroute.records.differences import ChangeCause, moved
+from trainroute.records.differences import ChangeCause, moved, shown
 from trainroute.records.routing import RoutingPlan, pooled_score_on_symbol, score_column
 from trainroute.records.vocabulary import RouteState, SignalState
 from trainroute.route.experimental import in_queue, lane_full, lane_score
-from trainroute.route.factors import Factor
 
 _RIVALS_SHOWN = 3
 
@@ -26,17 +25,20 @@ class LaneChanges:
             _queue(after), on=["target", "symbol"], how="full", coalesce=True, suffix="_after"
         )
 
-    def causes(self, target: str, symbol: str) -> Iterator[ChangeCause]:
-        """Say why a pair of both queues keeps its place in only one: its own score where that moved, and its rivals."""
+    def causes(self, target: str, symbol: str, *, by: str) -> Iterator[ChangeCause]:
+        """Say why a pair of both queues keeps its place in only one: its own score where that moved, and its rivals.
+
+        ``by`` is what is blamed for it, as of `ChangeCause`.
+        """
         queue = self._queues.filter(pl.col("target") == target)
         own = queue.row(by_predicate=pl.col("symbol") == symbol, named=True)
         if own["score"] != own["score_after"]:
-            yield _cause(own["column_after"], own["side_after"], own["score"], own["score_after"])
+            yield _cause(by, own["column_after"], own["side_after"], own["score"], own["score_after"])
         kept, keeps = (pl.col(name).fill_null(value=False) for name in ("keeps", "keeps_after"))
         verb, theirs = ("left", kept & ~keeps) if own["keeps_after"] else ("taken", keeps & ~kept)
         rivals = queue.filter(theirs, pl.col("symbol") != symbol).sort("symbol")
         others = [
-            f"{verb} by {row['symbol']} ({moved(row['score'], row['score_after'])})"
+            f"{verb} by {row['symbol']} ({_scores(row['score'], row['score_after'])})"
             for row in rivals.head(_RIVALS_SHOWN).iter_rows(named=True)
         ]
         places = [queue.select(held.sum()).item() for held in (kept, keeps)]
@@ -45,14 +47,25 @@ class LaneChanges:
         if places[0] != places[1]:
             others.append(f"places {moved(*places)}")
         was, now = ("kept" if own[name] else "full" for name in ("keeps", "keeps_after"))
-        yield _cause("place in the experimental lane", None, was, now, tuple(others))
+        yield _cause(by, "place in the experimental lane", None, was, now, tuple(others))
+
+
+def _scores(before: float | None, after: float | None) -> str:
+    """Write the scores of a rival; in one of the queues alone it has one, and so has one that did not move."""
+    known = [score for score in (before, after) if score is not None]
+    return moved(before, after) if before != after and len(known) > 1 else shown(after if before is None else before)
 
 
 def _cause(
-    metric: str, side: str | None, before: float | str | None, after: float | str | None, others: tuple[str, ...] = ()
+    by: str,
+    metric: str,
+    side: str | None,
+    before: float | str | None,
+    after: float | str | None,
+    others: tuple[str, ...] = (),
 ) -> ChangeCause:
     return ChangeCause(
-        by=Factor.EVIDENCE.value,
+        by=by,
         side=side,
         rule="experimental lane",
         metric=metric,

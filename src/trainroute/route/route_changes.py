@@ -115,11 +115,11 @@ class RouteChanges:
             return []
         by_row: dict[int, list[ChangeCause]] = {}
         for row in self._relevant().join(shown.select("row"), on="row", how="semi").iter_rows(named=True):
-            by_row.setdefault(row["row"], []).append(_cause(row))
+            by_row.setdefault(row["row"], []).append(self._crossing(row))
         return [self._difference(row, by_row.get(row["row"], [])) for row in shown.iter_rows(named=True)]
 
     def _difference(self, row: Mapping[str, Any], rules: list[ChangeCause]) -> RouteDifference:
-        causes = (*rules, *self._settings_changed(row["keys"] or ()), *self._lane(row))
+        causes = tuple(dict.fromkeys([*rules, *self._settings_changed(row["keys"] or ()), *self._lane(row)]))
         return RouteDifference(
             target=row["target"],
             symbol=row["symbol"],
@@ -129,6 +129,12 @@ class RouteChanges:
             why=_why(row, causes),
             causes=causes,
         )
+
+    def _crossing(self, row: Mapping[str, Any]) -> ChangeCause:
+        """Return a crossed rule as a cause; one that a switch turned on or off has no threshold but the switch."""
+        key, switch = row["key"], row["threshold_before"] is None or row["metric"] is None
+        switched = switch and row[f"by_{Factor.CONFIG}"] and key in self.settings
+        return _setting(key, *self.settings[key]) if switched else _cause(row)
 
     def _settings_changed(self, keys: Iterable[str]) -> Iterator[ChangeCause]:
         """Yield the keys with both values; of pins as a whole a few of those that changed."""
@@ -142,7 +148,7 @@ class RouteChanges:
         full = [row[f"blocked_by_{when}"] == LANE_FULL for when in ("before", "after")]
         if row["kind"] == "config" or not any(full) or RouteState.ROUTE_EXPERIMENTAL_ONLY not in routes:
             return ()
-        return self._lanes.causes(row["target"], row["symbol"])
+        return self._lanes.causes(row["target"], row["symbol"], by=_by(row))
 
     @cached_property
     def _lanes(self) -> LaneChanges:
@@ -178,7 +184,7 @@ def _cause(row: Mapping[str, Any]) -> ChangeCause:
         return float(text) if row["numeric"] and text is not None else text
 
     return ChangeCause(
-        by=" and ".join(factor.value for factor in Factor if row[f"by_{factor}"]),
+        by=_by(row),
         side=row["side"],
         rule=row["rule"],
         metric=row["metric"],
@@ -190,10 +196,16 @@ def _cause(row: Mapping[str, Any]) -> ChangeCause:
     )
 
 
+def _by(row: Mapping[str, Any]) -> str:
+    return " and ".join(factor.value for factor in Factor if row[f"by_{factor}"])
+
+
 def _counted(frame: pl.DataFrame, column: str) -> dict[str, int]:
     counted = frame.group_by(column).len().sort(["len", column], descending=[True, False])
     return {name: int(count) for name, count in counted.iter_rows()}
 
 
 def _plain(value: object) -> float | str | None:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
     return value if isinstance(value, float | int | str | None) and not isinstance(value, bool) else str(value)

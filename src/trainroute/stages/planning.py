@@ -1,6 +1,6 @@
 """Candidates to decisions, decisions to jobs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from trainroute.provenance import git_commit, utc_now
 from trainroute.provenance import run_id as new_run_id
 from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import validate_candidates, write_candidates
-from trainroute.records.directories import Replacing, replaced_directory, replaced_together
+from trainroute.records.directories import Replacing, Together, replaced_directory, replaced_together
 from trainroute.records.measured_data import write_measured_data
 from trainroute.records.pins import unmatched_pins
 from trainroute.records.plan import NO_POOL, FeatureSet, TrainingPlan
@@ -28,7 +28,7 @@ from trainroute.records.routing_io import check_routing_plan_dir, read_routing_p
 from trainroute.route import build_routing_plan, overruled_pins
 from trainroute.stages.common import METRICS, ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
 from trainroute.stages.planning_lock import sole_planner
-from trainroute.train import mean_seconds
+from trainroute.train import mean_seconds, require_free
 
 
 def budget_of(output_dir: Path, max_jobs: int | None, max_cost: float | None, *, cost_from_ledger: bool) -> Budget:
@@ -130,10 +130,10 @@ class TrainingRouter:
             )
         return plan
 
-    def write(self, plan: RoutingPlan, output_dir: Path | str, *, replaced: Replacing = replaced_directory) -> None:
-        """Write ``routing_plan.{json,parquet,yaml,md}`` into ``output_dir``."""
-        path = write_routing_plan(plan, output_dir, replaced=replaced)
-        LOGGER.info("Training routing plan generated: %s", path)
+    def write(self, plan: RoutingPlan, output_dir: Path | str, *, together: Together | None = None) -> None:
+        """Write ``routing_plan.{json,parquet,yaml,md}`` into ``output_dir``; ``together``: with all else."""
+        path = write_routing_plan(plan, output_dir, replaced=_replacing(together))
+        _said(together, lambda: LOGGER.info("Training routing plan generated: %s", path))
 
 
 class TrainingPlanGenerator:
@@ -214,15 +214,30 @@ class TrainingPlanGenerator:
             budget=self.budget,
         )
 
-    def write(self, plan: TrainingPlan, output_dir: Path | str, *, replaced: Replacing = replaced_directory) -> None:
-        """Write every file of the plan into ``output_dir``."""
-        path = write_training_plan(plan, output_dir, formats=self.config.routing.dump_plan_as, replaced=replaced)
+    def write(self, plan: TrainingPlan, output_dir: Path | str, *, together: Together | None = None) -> None:
+        """Write every file of the plan into ``output_dir``; ``together``: with all else."""
+        formats = self.config.routing.dump_plan_as
+        path = write_training_plan(plan, output_dir, formats=formats, replaced=_replacing(together))
+        _said(together, lambda: self._say(plan, path))
+
+    def _say(self, plan: TrainingPlan, path: Path) -> None:
         LOGGER.info("Training plan generated: %s (%d jobs)", path, len(plan.jobs))
         if plan.summary.budget is not None:
             LOGGER.info("Budget: %d of %d jobs kept", len(plan.jobs), plan.summary.budget.jobs_asked)
         unserved = plan.summary.pairs_without_pool
         if unserved:
             LOGGER.warning("%d pairs are routed to %s, so no model serves them", unserved, NO_POOL)
+
+
+def _replacing(together: Together | None) -> Replacing:
+    return replaced_directory if together is None else together.directory
+
+
+def _said(together: Together | None, say: Callable[[], object]) -> None:
+    if together is None:
+        say()
+    else:
+        together.then(say)
 
 
 def check_plan_dirs(output_dir: Path) -> None:
@@ -250,8 +265,8 @@ def plan_candidates(
 ) -> tuple[RoutingPlan, TrainingPlan]:
     """Decide and plan, and write both plans into an output directory.
 
-    The next thing is worked out while the last one is written; the two plans take their places together. One process
-    at a time does so (`sole_planner`).
+    The next thing is worked out while the last one is written; copied candidates and both plans take their places
+    together. One process at a time does so (`sole_planner`), and none where somebody trains.
 
     Parameters
     ----------
@@ -264,18 +279,23 @@ def plan_candidates(
         The data that the candidates were measured on; the plan then notices when they change.
     budget : Budget, optional
     copy_candidates : bool
-        Write the candidates into ``METRICS`` first.
+        Write the candidates into ``METRICS`` too.
 
     Raises
     ------
     TrainrouteError
-        PlanError where a plan cannot be written, OutputInUseError where another process does not end with it.
+        PlanError where a plan cannot be written, OutputInUseError where another process plans or trains there.
     """
     commit, router = git_commit(), TrainingRouter(config)
-    copying = partial(
-        write_candidates, candidates, output_dir / METRICS, table_format=config.routing.dump_candidates_as
-    )
-    with sole_planner(output_dir), replaced_together() as replaced:
+    with sole_planner(output_dir), replaced_together() as together:
+        require_free(output_dir)
+        copying = partial(
+            write_candidates,
+            candidates,
+            output_dir / METRICS,
+            table_format=config.routing.dump_candidates_as,
+            together=together,
+        )
         with beside(copying) if copy_candidates else nullcontext():
             routing = router.route_after(candidates, output_dir / ROUTING_PLAN, git_commit=commit)
         fingerprint = None
@@ -288,9 +308,9 @@ def plan_candidates(
                 symbols=routing.symbols,
             )
         generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets, budget=budget)
-        with beside(partial(router.write, routing, output_dir / ROUTING_PLAN, replaced=replaced)):
+        with beside(partial(router.write, routing, output_dir / ROUTING_PLAN, together=together)):
             plan = generator.plan(
                 data_fingerprint=fingerprint, routing_plan_path=ROUTING_PLAN / "routing_plan.json", git_commit=commit
             )
-            generator.write(plan, output_dir / TRAINING_PLAN, replaced=replaced)
+            generator.write(plan, output_dir / TRAINING_PLAN, together=together)
     return routing, plan

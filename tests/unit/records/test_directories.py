@@ -91,9 +91,9 @@ def test_an_error_of_the_system_says_where(tmp_path: Path) -> None:
 
 def test_directories_that_belong_together_take_their_places_when_all_are_whole(tmp_path: Path) -> None:
     def write(*names: str, broken: bool = False) -> None:
-        with replaced_together() as replaced:
+        with replaced_together() as together:
             for name in names:
-                with replaced(tmp_path / name, owned=OWNED) as fresh:
+                with together.directory(tmp_path / name, owned=OWNED) as fresh:
                     (fresh / "a").write_text("whole")
                 assert not (tmp_path / name).exists()
             if broken:

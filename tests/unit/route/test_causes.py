@@ -118,7 +118,7 @@ def test_who_took_the_place_in_the_lane_is_named(rows: Rows, decide: Decide) -> 
     place = "place in the experimental lane"
     assert found == {
         "B": f"metric: {place} kept → full: taken by D (0.521 → 0.525)",
-        "D": f"metric: local score_shrunk 0.521 → 0.525; {place} full → kept: left by B (0.524 → 0.524)",
+        "D": f"metric: local score_shrunk 0.521 → 0.525; {place} full → kept: left by B (0.524)",
     }
     fewer = decide([row for row in _lane(rows, **scores) if row["symbol"] not in {"C", "D"}], **share)
     found = {change.symbol: change.why for change in compare_routes(before, fewer).changes() if change.after}

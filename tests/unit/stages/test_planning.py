@@ -4,16 +4,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from filelock import FileLock
 
 from trainroute import pipeline
 from trainroute.compat import generate_routing_plan_after_feature_selection, validate_training_plan
 from trainroute.config import Config
-from trainroute.errors import OutputInUseError, PlanError
+from trainroute.errors import ConfigError, OutputInUseError, PlanError
 from trainroute.families import select_families
 from trainroute.panel import data_fingerprint
 from trainroute.plan import load_training_plan
@@ -183,8 +185,8 @@ def test_a_part_of_a_table_planned_again_under_hysteresis_changes_nothing(tmp_pa
 
 
 @pytest.mark.parametrize("broken", ["write_candidates", "write_routing_plan", "write_training_plan"])
-def test_nothing_is_written_that_follows_from_what_could_not_be(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+def test_nothing_takes_its_place_where_something_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError("no space left")
@@ -200,8 +202,14 @@ def test_nothing_is_written_that_follows_from_what_could_not_be(
             copy_candidates=True,
         )
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    copied = {"METRICS/routing_candidates.parquet", "METRICS/routing_candidates.json"}
-    assert written - {LOCK_NAME} == (set() if broken == "write_candidates" else copied)
+    assert written == {LOCK_NAME}
+    assert "generated" not in caplog.text
+    with pytest.raises(ConfigError, match="expired"):
+        pipeline.route(_table(), output_dir=tmp_path, config={"routing": {"pins": [EXPIRED]}})
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {LOCK_NAME}
+
+
+EXPIRED = {"target": "y_*", "force": "BLOCKED", "reason": "r", "expires": "2020-01-31"}
 
 
 def _pair(output: Path) -> tuple[str, str]:
@@ -251,6 +259,34 @@ with sole_planner(Path(sys.argv[1])):
     pipeline.route(_table(), output_dir=tmp_path)
     made, used = _pair(tmp_path)
     assert made == used
+
+
+def test_training_that_begins_while_a_planner_waits_is_not_disturbed(tmp_path: Path) -> None:
+    lock, ledger = FileLock(tmp_path / LOCK_NAME), tmp_path / GLOBALS / LEDGER
+    pipeline.route(_table(), output_dir=tmp_path)
+    before = _pair(tmp_path)
+    with ThreadPoolExecutor(1) as pool, lock:
+        waiting = pool.submit(pipeline.route, _table(0.5), output_dir=tmp_path)
+        time.sleep(0.5)
+        with OutputLock(ledger, tmp_path):
+            lock.release()
+            with pytest.raises(OutputInUseError, match="trains into it"):
+                waiting.result()
+    assert _pair(tmp_path) == before
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from trainroute.cli.entry import main
+os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
+main(["route", sys.argv[1], "--output-dir", sys.argv[2]])
+"""
+    table = _one_target(tmp_path / "table.parquet", 3, 0.5)
+    subprocess.run([sys.executable, "-c", script, table, tmp_path / "run"], check=False, capture_output=True)
+    assert list((tmp_path / "run").rglob("*.tmp"))
+    pipeline.route(table, output_dir=tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").rglob(".*")] == [LOCK_NAME]
 
 
 def test_nobody_plans_where_somebody_trains(tmp_path: Path) -> None:
