@@ -1,7 +1,6 @@
 """The command `explain`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trainroute.cli.answers import ANSWER, AnswerOptions, answer
 from trainroute.cli.options import OUTPUT, READ, VERBOSITY, Flag, OutputOptions, ReadOptions, Verbosity
@@ -10,9 +9,6 @@ from trainroute.logs import LOGGER
 from trainroute.parallel import ahead
 from trainroute.records.places import DEFAULT_OUTPUT, ROUTING_PLAN_DIR
 from trainroute.records.routing_file import open_routing_plan
-
-if TYPE_CHECKING:
-    from trainroute.records.plan import LeftOutJob
 
 
 def explain(
@@ -48,7 +44,7 @@ def explain(
     wanted = None if target is None else [target]
     with (
         ahead(lambda: open_routing_plan(directory, wanted or ())) as opening,
-        ahead(lambda: _left_out(output_dir, allow_edited=read.allow_edited)) as budget,
+        ahead(lambda: _untrained(output_dir, allow_edited=read.allow_edited)) as training,
     ):
         from trainroute.records.routing_io import read_routing_plan
         from trainroute.route import explain as explain_pair
@@ -57,31 +53,31 @@ def explain(
     del opening  # it holds the text of the whole plan
     if target is not None and not plan.targets:  # to say which targets there are
         plan = read_routing_plan(directory, allow_edited=read.allow_edited)
-    made_from, jobs = budget()
+    made_from, jobs = training()
     if made_from not in (None, plan.plan_id):
         LOGGER.warning("the training plan there was made from other decisions, so what it trains is not said")
-    left_out = jobs if made_from == plan.plan_id else {}
+    untrained = jobs if made_from == plan.plan_id else {}
     if target is not None and symbol is not None and not blocked:
-        pair = explain_pair(plan, target, symbol, left_out=left_out)
+        pair = explain_pair(plan, target, symbol, untrained=untrained)
         answer(answers, lines=pair.lines(), document=pair.to_dict(), markdown=explanation_markdown(pair))
     else:
-        found = survey(plan, target=target, symbol=symbol, blocked=blocked, left_out=left_out)
+        found = survey(plan, target=target, symbol=symbol, blocked=blocked, untrained=untrained)
         limit = answers.limit
         page = survey_markdown(found, limit)
         answer(answers, lines=found.lines(limit), document=found.to_dict(limit), markdown=page)
     return 0
 
 
-def _left_out(output_dir: Path, *, allow_edited: bool) -> tuple[str | None, dict[str, "LeftOutJob"]]:
-    """Return the routing plan that the training plan was made from, and what a budget left out of its jobs.
+def _untrained(output_dir: Path, *, allow_edited: bool) -> tuple[str | None, dict[str, str]]:
+    """Return the routing plan that the training plan was made from, and which of the jobs asked for train nothing.
 
     A training plan that cannot be read is no reason not to explain decisions: a warning says so.
     """
-    from trainroute.plan.load import find_training_plan_dir, read_left_out
+    from trainroute.plan.load import find_training_plan_dir, read_untrained
 
     try:
         directory = find_training_plan_dir(output_dir, None)
-        return (None, {}) if directory is None else read_left_out(directory, allow_edited=allow_edited)
+        return (None, {}) if directory is None else read_untrained(directory, allow_edited=allow_edited)
     except PlanError as error:
-        LOGGER.warning("what a budget left out is not known: %s", error)
+        LOGGER.warning("what the training plan trains is not known: %s", error)
         return None, {}

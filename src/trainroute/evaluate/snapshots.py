@@ -147,7 +147,7 @@ def _file_name(fingerprint: str) -> str:
 def _read(path: Path) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DataError(f"{path}: snapshot cannot be read ({one_line(error)}); delete it and run again") from None
     if dict(frame.schema) != _SCHEMA:
         raise DataError(f"{path}: snapshot has another layout than this version writes; delete it and run again")

@@ -2,10 +2,11 @@
 
 A cache entry is ``METRICS/cache/<key>/``; its key covers the data, every setting that evidence depends on, and the code
 that measures, the user's recipes included; it holds while the same snapshots of earlier runs are eligible. An entry is
-renamed into place when it is whole; one that cannot be read is measured again.
+renamed into place when it is whole; one that is not what was written is measured again.
 """
 
 import hashlib
+import io
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -18,7 +19,7 @@ import polars as pl
 
 from trainroute import __version__
 from trainroute.config import Config
-from trainroute.errors import PlanError
+from trainroute.errors import BrokenPlanError, PlanError
 from trainroute.evaluate.evidence import (
     EVIDENCE_SCHEMA_VERSION,
     Evidence,
@@ -34,11 +35,12 @@ from trainroute.records.candidates import COLUMNS, Candidates
 from trainroute.records.candidates_io import TableFormat, write_candidates
 from trainroute.records.plan import FeatureSet, Record
 
+_TABLES = ("candidates.parquet", "snapshots.parquet")
 _MEASURING_PACKAGES = ("trainroute.panel", "trainroute.metrics", "trainroute.evaluate")
 
 
 class _Summary(Record, frozen=True, kw_only=True):
-    """The part of the evidence that is not a table."""
+    """The part of the evidence that is not a table, and the SHA-256 of the tables."""
 
     schema_version: int
     feature_sets: dict[str, FeatureSet]
@@ -47,6 +49,7 @@ class _Summary(Record, frozen=True, kw_only=True):
     leakage: tuple[LeakFinding, ...]
     earlier_snapshots: tuple[str, ...]
     basis: SnapshotBasis
+    tables: dict[str, str]
 
 
 def evidence_key(
@@ -84,10 +87,12 @@ def cached_evidence(output_dir: Path, key: str) -> Evidence | None:
         return None
     try:
         summary = msgspec.convert(read_json_artifact(folder / "summary.json"), _Summary, strict=True)
-        table = pl.read_parquet(folder / "candidates.parquet")
+        tables = {name: (folder / name).read_bytes() for name in _TABLES}
+        if {name: hashlib.sha256(data).hexdigest() for name, data in tables.items()} != summary.tables:
+            raise BrokenPlanError(f"{folder}: its tables are not those that were written")
+        table, snapshots = (pl.read_parquet(io.BytesIO(tables[name])) for name in _TABLES)
         candidates = Candidates(frame=table, provided=frozenset(COLUMNS))
-        snapshots = pl.read_parquet(folder / "snapshots.parquet")
-    except (PlanError, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException, msgspec.ValidationError):
+    except (PlanError, OSError, pl.exceptions.PolarsError, msgspec.ValidationError):
         shutil.rmtree(folder)
         return None
     basis = summary.basis
@@ -133,8 +138,10 @@ def _write_cache(evidence: Evidence, folder: Path) -> None:
     beside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
-    evidence.candidates.frame.write_parquet(beside / "candidates.parquet")
-    evidence.snapshots.write_parquet(beside / "snapshots.parquet")
+    hashes = {}
+    for name, frame in zip(_TABLES, (evidence.candidates.frame, evidence.snapshots), strict=True):
+        frame.write_parquet(beside / name)
+        hashes[name] = hashlib.sha256((beside / name).read_bytes()).hexdigest()
     summary = _Summary(
         schema_version=EVIDENCE_SCHEMA_VERSION,
         feature_sets=evidence.feature_sets,
@@ -143,6 +150,7 @@ def _write_cache(evidence: Evidence, folder: Path) -> None:
         leakage=evidence.leakage,
         earlier_snapshots=evidence.earlier_snapshots,
         basis=evidence.basis,
+        tables=hashes,
     )
     write_json_artifact(beside / "summary.json", msgspec.to_builtins(summary))
     shutil.rmtree(folder, ignore_errors=True)

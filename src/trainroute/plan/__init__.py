@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from trainroute.plan.build import build_training_plan
     from trainroute.plan.compare import FieldChange, JobChange, PlanDiff, compare_plans
     from trainroute.plan.legacy import lists_no_symbols, with_symbols
-    from trainroute.plan.load import find_training_plan_dir, load_training_plan, read_left_out
+    from trainroute.plan.load import find_training_plan_dir, load_training_plan, read_untrained
     from trainroute.plan.problem import Problem, Severity
     from trainroute.plan.select import (
         apply_training_plan_filter,
@@ -58,7 +58,7 @@ _HOMES = {
     "load_training_plan": "trainroute.plan.load",
     "plan_to_validate": "trainroute.plan.beside",
     "problems_beside": "trainroute.plan.beside",
-    "read_left_out": "trainroute.plan.load",
+    "read_untrained": "trainroute.plan.load",
     "require_fresh": "trainroute.plan.staleness",
     "routing_plan_beside": "trainroute.plan.beside",
     "unplanned_jobs": "trainroute.plan.unplanned",
@@ -97,7 +97,7 @@ __all__ = [
     "load_training_plan",
     "plan_to_validate",
     "problems_beside",
-    "read_left_out",
+    "read_untrained",
     "require_fresh",
     "routing_plan_beside",
     "unplanned_jobs",

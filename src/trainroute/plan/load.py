@@ -1,8 +1,8 @@
 """Find and read a training plan. A plan that exists but cannot be trusted is an error, never a reason to go on.
 
 1. `find_training_plan_dir`: the first directory that exists decides.
-2. `load_training_plan`: the master, or its mirror where the master is absent; nothing else is tried. `read_left_out`
-   reads of it only what a budget left out.
+2. `load_training_plan`: the master, or its mirror where the master is absent; nothing else is tried. `read_untrained`
+   reads of it only which jobs train nothing.
 3. Content hash, schema version, strict types, ids and ``plan_id`` are checked (`decode_plan`).
 """
 
@@ -15,8 +15,8 @@ from trainroute.plan.legacy import is_legacy, read_legacy
 from trainroute.records.artifacts import JsonText, decode_parts, require_recorded
 from trainroute.records.directories import recover
 from trainroute.records.places import DEFAULT_OUTPUT, TRAINING_PLAN_DIRS
-from trainroute.records.plan import LeftOutJob, TrainingPlan
-from trainroute.records.plan_io import MASTER_NAME, MIRROR_NAME, PLAN_MEMBERS, decode_origin, decode_plan
+from trainroute.records.plan import TrainingPlan
+from trainroute.records.plan_io import MASTER_NAME, MIRROR_NAME, PLAN_MEMBERS, decode_plan, decode_untrained
 
 logger = logging.getLogger("trainroute")
 
@@ -80,8 +80,8 @@ def load_training_plan(directory: Path | str, *, allow_edited: bool = False) -> 
     return decode_parts(path, decode, written=PLAN_MEMBERS, allow_edited=allow_edited)
 
 
-def read_left_out(directory: Path | str, *, allow_edited: bool = False) -> tuple[str | None, dict[str, LeftOutJob]]:
-    """Read of the plan in a directory only what a budget left out.
+def read_untrained(directory: Path | str, *, allow_edited: bool = False) -> tuple[str | None, dict[str, str]]:
+    """Read of the plan in a directory only which jobs that the decisions ask for train nothing.
 
     Parameters
     ----------
@@ -92,18 +92,20 @@ def read_left_out(directory: Path | str, *, allow_edited: bool = False) -> tuple
     -------
     routing_plan_id : str or None
         The decisions that the plan was made from; None of a legacy plan.
-    left_out : dict of str to LeftOutJob
-        By id.
+    untrained : dict of str to str
+        By id why: left out by a budget, or without a family.
     """
     path = _file(Path(directory))
 
-    def decode(parts: Mapping[str, JsonText], recorded: str | None) -> tuple[str | None, dict[str, LeftOutJob]]:
+    def decode(parts: Mapping[str, JsonText], recorded: str | None) -> tuple[str | None, dict[str, str]]:
         if is_legacy(parts):
             return None, {}
         require_recorded(recorded, path)
-        metadata, summary = decode_origin(parts, path)
+        metadata, summary, without_family = decode_untrained(parts, path)
         left_out = () if summary.budget is None else summary.budget.left_out
-        return metadata.routing_plan_id, {job.job_id: job for job in left_out}
+        found = {job.job_id: f"left out by the budget ({job.reason})" for job in left_out}
+        found |= dict.fromkeys(without_family, "for which no family that was asked for is fit")
+        return metadata.routing_plan_id, found
 
     return decode_parts(path, decode, written=PLAN_MEMBERS, allow_edited=allow_edited)
 

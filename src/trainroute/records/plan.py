@@ -4,9 +4,8 @@ On disk it is ``globals/training_plan/master_training_plan.json``. In memory it 
 a mapping (``plan["jobs"]``, ``job["target"]``) for users of the ``TRAINING`` names.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -140,9 +139,6 @@ class LeftOutJob(Record, frozen=True, kw_only=True):
     value: float
     cost_seconds: float
     reason: str
-
-
-NOTHING_LEFT_OUT: Mapping[str, LeftOutJob] = MappingProxyType({})
 
 
 class BudgetReport(Record, frozen=True, kw_only=True):

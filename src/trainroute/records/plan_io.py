@@ -65,7 +65,7 @@ def decode_plan(parts: Mapping[str, JsonText], path: Path, *, allow_edited: bool
     EditedPlanError
         If the content does not match its ``plan_id`` or ``total_jobs``, unless ``allow_edited``.
     """
-    metadata, summary = decode_origin(parts, path)
+    metadata, summary = _origin(parts, path)
     plan = TrainingPlan(
         metadata=metadata,
         feature_sets=_decoded(parts["feature_sets"], dict[str, FeatureSet], path),
@@ -88,14 +88,27 @@ def decode_plan(parts: Mapping[str, JsonText], path: Path, *, allow_edited: bool
     return msgspec.structs.replace(plan, metadata=metadata)
 
 
-def decode_origin(parts: Mapping[str, JsonText], path: Path) -> tuple[TrainingPlanMetadata, TrainingPlanSummary]:
-    """Decode strictly where a plan comes from and what it counts, not its jobs.
+class _JobFamilies(msgspec.Struct):
+    job_id: str
+    model_families: tuple[str, ...]
+
+
+def decode_untrained(
+    parts: Mapping[str, JsonText], path: Path
+) -> tuple[TrainingPlanMetadata, TrainingPlanSummary, list[str]]:
+    """Decode where a plan comes from, what it counts, and the ids of jobs without a family; no more of its jobs.
 
     Raises
     ------
     BrokenPlanError
         As `decode_plan`.
     """
+    metadata, summary = _origin(parts, path)
+    jobs = _decoded(parts["jobs"], list[_JobFamilies], path)
+    return metadata, summary, [job.job_id for job in jobs if not job.model_families]
+
+
+def _origin(parts: Mapping[str, JsonText], path: Path) -> tuple[TrainingPlanMetadata, TrainingPlanSummary]:
     for key in PLAN_MEMBERS:
         if key not in parts:
             raise BrokenPlanError(f"{path}: has no {key!r}; the plan is not whole: write it again")

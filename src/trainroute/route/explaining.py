@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from trainroute.records.plan import NOTHING_LEFT_OUT, LeftOutJob
 from trainroute.records.routing import CrossSectionalDecision, RoutingPlan, SymbolDecision, SymbolScores
 from trainroute.records.vocabulary import Mode
 from trainroute.route.between import choice_checks, serving_checks
@@ -121,9 +120,7 @@ class Explanation:
         ]
 
 
-def explain(
-    plan: RoutingPlan, target: str, symbol: str, *, left_out: Mapping[str, LeftOutJob] = NOTHING_LEFT_OUT
-) -> Explanation:
+def explain(plan: RoutingPlan, target: str, symbol: str, *, untrained: Mapping[str, str] | None = None) -> Explanation:
     """Explain one decision of a plan.
 
     Parameters
@@ -131,8 +128,8 @@ def explain(
     plan : RoutingPlan
         With all symbols of the target.
     target, symbol : str
-    left_out : mapping of str to LeftOutJob
-        By id, the jobs that a budget left out of the training plan; see `trainroute.plan.read_left_out`.
+    untrained : mapping of str to str, optional
+        By id, the jobs of the training plan that train nothing, and why; see `trainroute.plan.read_untrained`.
 
     Raises
     ------
@@ -142,7 +139,7 @@ def explain(
     decision, own = plan.symbol_decision(target, symbol), plan.cross_sectional(target)
     facts, config = facts_of_plan(plan, [target]), plan.routing
     pair, known = facts.pairs.filter(pl.col("symbol") == symbol), facts.provided
-    trained, not_trained = trained_models(plan, target, symbol, left_out)
+    trained, not_trained = trained_models(plan, target, symbol, untrained or {})
     between = [*serving_checks(config, known), *choice_checks(config, known)]
     return Explanation(
         target=target,

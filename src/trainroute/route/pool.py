@@ -1,20 +1,22 @@
 """Which models a decision really gets.
 
-A pool that no symbol may teach trains nothing, whatever the route says, and neither does a job that a budget left out.
+A pool that no symbol may teach trains nothing, whatever the route says, and neither does a job that a budget left out
+or that no family can train.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 import polars as pl
 
-from trainroute.records.names import job_id
-from trainroute.records.plan import NO_POOL, LeftOutJob
+from trainroute.records.names import job_id, job_ids
+from trainroute.records.plan import NO_POOL
 from trainroute.records.routing import RoutingPlan, teaches_pool, trains_local, trains_pooled
 from trainroute.records.vocabulary import LeakageStatus, RouteState
 
 
 def trained_models(
-    plan: RoutingPlan, target: str, symbol: str, left_out: Mapping[str, LeftOutJob]
+    plan: RoutingPlan, target: str, symbol: str, untrained: Mapping[str, str]
 ) -> tuple[tuple[str, ...], str | None]:
     """Return the models that serve a pair, and why one that its route names is not trained.
 
@@ -22,8 +24,8 @@ def trained_models(
     ----------
     plan : RoutingPlan
     target, symbol : str
-    left_out : mapping of str to LeftOutJob
-        By id, the jobs that a budget left out.
+    untrained : mapping of str to str
+        By id, the jobs that train nothing, and why.
 
     Returns
     -------
@@ -38,25 +40,28 @@ def trained_models(
     asked = [("the pooled model", job_id(target, None))] if pooled and teachers else []
     asked += [("a model of its own", job_id(target, symbol))] if local else []
     taught = {"the pooled model": f"the pooled model (taught by {_symbols(teachers)})"}
-    trained = tuple(taught.get(model, model) for model, job in asked if job not in left_out)
+    trained = tuple(taught.get(model, model) for model, job in asked if job not in untrained)
     missing = [f"{NO_POOL} ({', '.join(_kept_out(of_target, plan))})"] if pooled and not teachers else []
-    missing += [f"{model}, left out by the budget ({left_out[job].reason})" for model, job in asked if job in left_out]
+    missing += [f"{model}, {untrained[job]}" for model, job in asked if job in untrained]
     missing += [] if asked or missing else [f"blocked, {cause}"]
     return trained, f"not trained: {'; '.join(missing)}" if missing else None
 
 
-def left_out_of(pairs: pl.DataFrame, left_out: Mapping[str, LeftOutJob]) -> int:
-    """Count the jobs that a budget left out, of those that would serve some pairs of a plan."""
-    asked = [
-        pairs.filter(trains_pooled()).select("target", symbol=pl.lit(None, pl.String)).unique(),
-        pairs.filter(trains_local()).select("target", "symbol"),
-    ]
-    jobs = pl.DataFrame(
-        [(job.target, job.symbol) for job in left_out.values()],
-        schema={"target": pl.String, "symbol": pl.String},
-        orient="row",
+def untrained_of(pairs: pl.DataFrame, untrained: Mapping[str, str]) -> dict[str, int]:
+    """Count the jobs that would serve some pairs of a plan and train nothing, by why; details in brackets are left out.
+
+    Parameters
+    ----------
+    pairs : polars.DataFrame
+    untrained : mapping of str to str
+        As of `trained_models`.
+    """
+    pooled = pairs.filter(trains_pooled()).select("target", symbol=pl.lit(None, pl.String)).unique()
+    asked = pl.concat([pooled, pairs.filter(trains_local()).select("target", "symbol")])
+    whys = Counter(
+        untrained[job].split(" (")[0] for job in job_ids(asked["target"], asked["symbol"]) if job in untrained
     )
-    return pl.concat(asked).join(jobs, on=["target", "symbol"], how="semi", nulls_equal=True).height
+    return dict(sorted(whys.items()))
 
 
 def without_pool(plan: RoutingPlan, pairs: pl.DataFrame) -> int:

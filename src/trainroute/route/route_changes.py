@@ -132,8 +132,8 @@ class RouteChanges:
 
     def _crossing(self, row: Mapping[str, Any]) -> ChangeCause:
         """Return a crossed rule as a cause; one that a switch turned on or off has no threshold but the switch."""
-        key, switch = row["key"], row["threshold_before"] is None or row["metric"] is None
-        switched = switch and row[f"by_{Factor.CONFIG}"] and key in self.settings
+        key, thresholds = row["key"], (row["threshold_before"], row["threshold_after"])
+        switched = (row["metric"] is None or None in thresholds) and row[f"by_{Factor.CONFIG}"] and key in self.settings
         return _setting(key, *self.settings[key]) if switched else _cause(row)
 
     def _settings_changed(self, keys: Iterable[str]) -> Iterator[ChangeCause]:

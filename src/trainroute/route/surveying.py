@@ -1,18 +1,18 @@
 """Why many pairs are routed so: of a target, of a symbol, or all that are blocked, with counts per reason."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import polars as pl
 
 from trainroute.errors import UnknownNameError
-from trainroute.records.plan import NO_POOL, NOTHING_LEFT_OUT, LeftOutJob
+from trainroute.records.plan import NO_POOL
 from trainroute.records.routing import CrossSectionalDecision, RoutingPlan
 from trainroute.records.vocabulary import Mode, RouteState
 from trainroute.route.outcomes import RuleOutcome, outcomes_of, rule_lines
-from trainroute.route.pool import left_out_of, without_pool
+from trainroute.route.pool import untrained_of, without_pool
 from trainroute.route.recorded import facts_of_plan
 from trainroute.route.rules import checks_of
 
@@ -38,8 +38,8 @@ class Survey:
         is nearest to its threshold), ``distance`` (value minus threshold), ``reason``; the nearest first.
     without_pool : int
         Pairs that are routed to a pool that no symbol may teach, so that the model is not trained.
-    left_out : int
-        Jobs that would serve them and that a budget left out.
+    untrained : dict of str to int
+        Jobs that would serve them and train nothing, by why.
     pooled : CrossSectionalDecision or None
         The pooled side, where the survey is of one target.
     pooled_rules : tuple of RuleOutcome
@@ -50,7 +50,7 @@ class Survey:
     blocked: Mapping[str, int]
     pairs: pl.DataFrame
     without_pool: int = 0
-    left_out: int = 0
+    untrained: Mapping[str, int] = field(default_factory=dict)
     pooled: CrossSectionalDecision | None = None
     pooled_rules: tuple[RuleOutcome, ...] = ()
 
@@ -71,7 +71,7 @@ class Survey:
     def not_trained(self) -> list[str]:
         """Say how many models that the routes ask for are not trained, and why."""
         said = [f"{self.without_pool} of them are routed to {NO_POOL}"] if self.without_pool else []
-        return [*said, f"{self.left_out} of their jobs are left out by the budget"] if self.left_out else said
+        return said + [f"{count} of their jobs, {why}" for why, count in self.untrained.items()]
 
     def to_dict(self, limit: int = SHOWN) -> dict[str, Any]:
         """Return the survey as plain builtins, with at most ``limit`` pairs, for JSON."""
@@ -81,7 +81,7 @@ class Survey:
             "routes": dict(self.routes),
             "blocked": dict(self.blocked),
             "without_pool": self.without_pool,
-            "left_out": self.left_out,
+            "untrained": dict(self.untrained),
             "pooled": msgspec.to_builtins(self.pooled),
             "pooled_rules": msgspec.to_builtins(self.pooled_rules),
             "pairs": self.pairs.head(limit).to_dicts(),
@@ -94,7 +94,7 @@ def survey(
     target: str | None = None,
     symbol: str | None = None,
     blocked: bool = False,
-    left_out: Mapping[str, LeftOutJob] = NOTHING_LEFT_OUT,
+    untrained: Mapping[str, str] | None = None,
 ) -> Survey:
     """Look at the decisions of a target, of a symbol, or of all pairs.
 
@@ -105,7 +105,7 @@ def survey(
         Only these.
     blocked : bool
         Only the pairs that are blocked.
-    left_out : mapping of str to LeftOutJob
+    untrained : mapping of str to str, optional
         As of `trainroute.route.explain`.
 
     Raises
@@ -136,7 +136,7 @@ def survey(
         blocked=dict(causes.iter_rows()),
         pairs=_listed(chosen),
         without_pool=without_pool(plan, chosen),
-        left_out=left_out_of(chosen, left_out),
+        untrained=untrained_of(chosen, untrained or {}),
         pooled=own if target is not None else None,
         pooled_rules=rules,
     )

@@ -111,15 +111,46 @@ def test_explain_and_the_pages_say_what_a_budget_left_out(run: Path, program: Pr
         in explained
     )
     of_target = program("explain", "--output-dir", run, "--target", "y")
-    assert "not trained: 2 of their jobs are left out by the budget" in of_target.out
-    assert json.loads(program(*pair[:5], "--format", "json").out)["left_out"] == 2
+    assert "not trained: 2 of their jobs, left out by the budget" in of_target.out
+    assert json.loads(program(*pair[:5], "--format", "json").out)["untrained"] == {"left out by the budget": 2}
     page = (run / "globals/training_plan/training_plan.md").read_text()
     assert "## Left out by the budget\n\n1 of 3 jobs, " in page
     assert "| sym_y_A | " in page.split("## Left out")[1]
     (run / "globals/training_plan/master_training_plan.json").write_text("{")
     broken = program(*pair)
     assert broken.code == 0
-    assert "what a budget left out is not known: " in broken.err
+    assert "what the training plan trains is not known: " in broken.err
+
+
+def test_explain_says_that_no_family_is_fit(run: Path, program: Program, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("planning: {family_min_priority: {LightGBM: 900, XGBoost: 900, Ensemble: 900}}\n")
+    program("route", tmp_path / "table.parquet", "--output-dir", run, "--config", config)
+    ended = program("explain", "--output-dir", run, "--target", "y", "--symbol", "A")
+    assert "  trained: nothing\n" in ended.out
+    assert "not trained: a model of its own, for which no family that was asked for is fit\n" in ended.out
+    of_target = program("explain", "--output-dir", run, "--target", "y").out
+    assert "not trained: 3 of their jobs, for which no family that was asked for is fit\n" in of_target
+
+
+def test_plans_that_do_not_belong_together_are_not_shown_as_one(run: Path, program: Program, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    program("route", _table(tmp_path / "b.parquet", A={"score_shrunk": 0.52}), "--output-dir", other)
+    shutil.copytree(other / "METRICS/routing_plan", run / "METRICS/routing_plan", dirs_exist_ok=True)
+    shown = program("show", "--output-dir", run)
+    assert "the routing plan there is not the one that the jobs were made from" in shown.err
+    assert "Routes: symbols per target" not in shown.out
+    explained = program("explain", "--output-dir", run, "--target", "y", "--symbol", "A")
+    assert "the training plan there was made from other decisions" in explained.err
+    (run / "METRICS/routing_plan/routing_plan.json").unlink()
+    ended = program("validate", "--output-dir", run)
+    assert (ended.code, "routing_plan.json: not found, though its directory is there" in ended.error) == (2, True)
+
+
+def test_a_directory_may_be_named_like_a_file(run: Path, program: Program, tmp_path: Path) -> None:
+    run.rename(tmp_path / "x.json")
+    assert program("diff", tmp_path / "x.json", tmp_path / "x.json", "--exit-code").code == 0
+    assert program("route", "--dry-run", "--output-dir", tmp_path / "x.json").code == 0
 
 
 def test_diff_has_exit_codes_and_three_forms(run: Path, program: Program, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from trainroute.config import Config, default_config_text, load_config, parse_config
+from trainroute.config.strict_yaml import load_yaml
 from trainroute.errors import ConfigError
 
 
@@ -83,6 +84,8 @@ def test_empty_file_means_all_defaults() -> None:
         ("planning: {family_min_priority: {XGBoost: 1, xgboost: 2}}", "planning.family_min_priority: a family stands"),
         ("training: {families: {XGBoost: {threads: 0}}}", "training.families.XGBoost.threads: "),
         ("training: {families: {XGBoost: {hyperparameters: {eta: [1]}}}}", "XGBoost.hyperparameters.eta: Input should"),
+        ("routing: {symbol: {min_score: yes, strong_score: 0.6}}", "unable to parse string as a number, got 'yes'"),
+        ("routng: {}", "unknown key, did you mean routing?"),
         ("data: {targets: {PM2.5: {horzon: 1h}}}", "data.targets.PM2.5.horzon: unknown key"),
         (
             "routing: {block_on_leakge: true}",
@@ -135,6 +138,15 @@ def test_a_number_with_an_exponent_is_a_number(text: str) -> None:
 def test_what_only_looks_like_an_exponent_stays_what_it_was(text: str) -> None:
     config = parse_config(f"training: {{families: {{XGBoost: {{hyperparameters: {{eta: {text}}}}}}}}}", "x")
     assert config.training.families["XGBoost"].hyperparameters["eta"] == (30 if text == "0x1e" else text.strip("'"))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("010", 10), ("0o10", 8), ("-7", -7), ("10:00", "10:00"), ("yes", "yes"), ("ON", "ON"), ("True", True)],
+)
+def test_words_and_numbers_are_what_they_look_like(text: str, value: object) -> None:
+    found = load_yaml(f"[{text}]")[0]
+    assert (found, type(found)) == (value, type(value))
 
 
 def test_a_yaml_merge_may_be_overridden() -> None:

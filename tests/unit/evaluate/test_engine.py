@@ -178,10 +178,14 @@ def test_the_cache_gives_back_the_same_evidence_and_its_key_covers_what_matters(
     assert written.snapshot == evidence.candidates.snapshot
 
 
-def test_a_damaged_cache_entry_is_measured_again(evidence: Evidence, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["summary.json", "candidates.parquet", "snapshots.parquet"])
+def test_a_damaged_cache_entry_is_measured_again(evidence: Evidence, tmp_path: Path, name: str) -> None:
     write_evidence(evidence, tmp_path, "k")
-    summary = tmp_path / "METRICS" / "cache" / "k" / "summary.json"
-    summary.write_bytes(summary.read_bytes()[:-100])
+    assert cached_evidence(tmp_path, "k") is not None
+    path = tmp_path / "METRICS" / "cache" / "k" / name
+    written = path.read_bytes()
+    middle = len(written) // 2
+    path.write_bytes(written[:middle] + bytes([written[middle] ^ 1]) + written[middle + 1 :])
     assert cached_evidence(tmp_path, "k") is None
 
 

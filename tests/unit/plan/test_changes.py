@@ -63,6 +63,18 @@ def test_settings_that_only_say_how_files_are_written_are_no_change(plan: Traini
     assert require_fresh(plan, inputs_beside(plan_dir, _other(dump_plan_as=["JSON"]))) == []
 
 
+def test_behind_a_link_too_a_plan_is_compared_with_what_lies_beside_the_link(
+    plan: TrainingPlan, plan_dir: Path, rows: list[Row], route: Callable[..., RoutingPlan], tmp_path: Path
+) -> None:
+    (tmp_path / "deep/place").mkdir(parents=True)
+    plan_dir.rename(tmp_path / "deep/place/plan")
+    plan_dir.symlink_to(tmp_path / "deep/place/plan")
+    assert require_fresh(plan, inputs_beside(plan_dir)) == []
+    write_routing_plan(route(rows[:8]), tmp_path / "METRICS/routing_plan")
+    with pytest.raises(StalePlanError, match="the routing plan was made again"):
+        require_fresh(plan, inputs_beside(plan_dir))
+
+
 def test_without_a_routing_plan_the_settings_changed_all_the_same(plan: TrainingPlan, plan_dir: Path) -> None:
     (plan_dir.parent.parent / "METRICS/routing_plan/routing_plan.json").unlink()
     with pytest.raises(StalePlanError, match="settings changed \\(config_hash was"):

@@ -177,6 +177,22 @@ def test_rows_as_json(tmp_path: Path) -> None:
         ("a.json", b"[NaN]", "cannot be read"),
         (
             "a.json",
+            b'[{"target": "y", "symbol": "A", "score": 0.6, "sample_size": 1%s}]' % (b"0" * 400),
+            "is not a whole n",
+        ),
+        (
+            "a.json",
+            b'[{"target": "y", "symbol": "A", "score": 1, "sample_size": 9, "attempted_model_families": [1, null]}]',
+            "is not a list of names",
+        ),
+        (
+            "a.csv",
+            b'target,symbol,score,sample_size,attempted_model_families\ny,A,1,9,"[""a"""\n',
+            "row 1, column attempted_model_families: '[\"a\"' is not a list of names",
+        ),
+        ("a.csv", b"target,symbol,score,sample_size\ny,A,0.5,1\n\ny,B,2,9,1\n", "row 3, column sample_size: 5 cells"),
+        (
+            "a.json",
             b'[{"target": "y", "symbol": "A", "score": 0.5, "score": 0.6, "sample_size": 5}]',
             "cannot be read ('score' stands twice in one row)",
         ),

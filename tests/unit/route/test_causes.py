@@ -141,3 +141,72 @@ def test_the_code_is_named_where_this_version_decides_otherwise(rows: Rows, deci
     assert _only(before, after).why == "code"
     other = decide(rows(A={}, B={}), min_minority_events=31)
     assert _only(before, other).why == "code"
+
+
+def test_of_two_settings_only_the_one_that_did_it_is_named(rows: Rows, decide: Decide) -> None:
+    """The first lets the rows of A pass, and the score that is then compared does not."""
+    table = rows(pooled=ALONE, A={"sample_size": 800, "score": 0.5, "score_shrunk": 0.6}, B={})
+    few = {"min_sample_size": {"cross_sectional": 5000, "symbol": 500}}
+    before = decide(rows(pooled=ALONE, A={"score": 0.5}, B={}))
+    raw = {"evidence": {"use_shrunk_score": False}}
+    change = _only(before, decide(rows(pooled=ALONE, A={"score": 0.5}, B={}), **few, **raw))
+    assert change.why == "config: routing.evidence.use_shrunk_score True → False"
+    both = _only(decide(table), decide(table, **few))
+    assert both.why == "config: routing.min_sample_size.symbol 1000 → 500 crossed local sample_size 800"
+
+
+def test_a_threshold_does_not_hide_the_pin_that_did_it(rows: Rows, decide: Decide) -> None:
+    table = _table(rows, 0.525)
+    lower = {"symbol": {"min_score": 0.515, "strong_score": 0.57}}
+    before, after = decide(table), decide(table, pins=[_pin("A", "BLOCKED")], generated_at=DAY, **lower)
+    assert _only(before, after).why == "config: routing.pins[y · A: r] none → force BLOCKED until 2027-01-31"
+
+
+def test_a_pin_that_only_lasts_longer_is_not_the_cause(rows: Rows, decide: Decide) -> None:
+    def decided(behavior: str, until: str) -> RoutingPlan:
+        pin = {"target": "y", "symbol": "A", "forbid": ["BOTH"], "reason": "r", "expires": until}
+        return decide(rows(A={"p_local_better": 0.4}), both_strong_behavior=behavior, pins=[pin], generated_at=DAY)
+
+    change = _only(decided("ROUTE_BOTH", "2027-01-31"), decided("PREFER_SYMBOL", "2027-03-31"))
+    assert change.why == "config: routing.both_strong_behavior ROUTE_BOTH → PREFER_SYMBOL"
+
+
+def test_of_many_pins_the_one_of_the_lane_of_the_pair_is_named(rows: Rows, decide: Decide) -> None:
+    share = {"experimental": {"max_fraction_symbols_per_target": 0.5}}
+    lane = _lane(rows, A=0.529, B=0.524)
+    others = [{**row, "target": "a"} for row in rows(P={}, Q={}, R={})]
+    pins = [{**_pin(name, "BLOCKED"), "target": "a"} for name in "PQR"]
+    after = decide([*lane, *others], pins=[*pins, _pin("A", "BLOCKED", "four")], generated_at=DAY, **share)
+    found = compare_routes(decide([*lane, *others], **share), after)
+    named = {change.symbol: [cause.key for cause in change.causes] for change in found.changes()}
+    assert named["B"] == ["routing.pins[y · A: four]"]
+    assert "routing.pins" not in found.causes()
+
+
+def test_switches_are_named_with_both_values(rows: Rows, decide: Decide) -> None:
+    lane = _lane(rows, A=0.529)
+    off = _only(decide(lane), decide(lane, enable_experimental_lane=False))
+    assert off.why == "config: routing.enable_experimental_lane True → False"
+    leak = rows(A={"leakage_status": "BLOCKED"})
+    free = _only(decide(leak), decide(leak, block_on_leakage=False))
+    assert free.why == "config: routing.block_on_leakage True → False"
+
+
+def test_a_place_won_by_what_is_held_on_to_is_no_metric(rows: Rows, decide: Decide) -> None:
+    share = {"experimental": {"max_fraction_symbols_per_target": 0.5}, "hysteresis": HELD}
+    now = _lane(rows, A=0.525, B=0.515)
+    plans = [decide(now, previous=decide(_lane(rows, A=score, B=0.515), **share), **share) for score in (0.54, 0.51)]
+    found = {change.symbol: change for change in compare_routes(*plans).changes()}
+    assert found["B"].why == "hysteresis: place in the experimental lane kept → full: taken by A (0.525)"
+    assert {cause.by for cause in found["B"].causes} == {"hysteresis"}
+
+
+def test_fewer_symbols_of_one_table_are_not_the_code(rows: Rows, decide: Decide) -> None:
+    share = {"experimental": {"max_fraction_symbols_per_target": 0.5}}
+    whole = decide(_lane(rows, A=0.529, B=0.524, C=0.5, D=0.5), **share)
+    part = decide(_lane(rows, A=0.529, B=0.524), **share)
+    part = replace(
+        part, metadata=msgspec.structs.replace(part.metadata, metrics_snapshot=whole.metadata.metrics_snapshot)
+    )
+    found = {change.symbol: change.why for change in compare_routes(whole, part).changes() if change.after}
+    assert found == {"B": "metric: place in the experimental lane kept → full: places 2 → 1"}
