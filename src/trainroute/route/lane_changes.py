@@ -32,7 +32,8 @@ class LaneChanges:
         """
         queue = self._queues.filter(pl.col("target") == target)
         own = queue.row(by_predicate=pl.col("symbol") == symbol, named=True)
-        if own["score"] != own["score_after"]:
+        same_side = (own["side"], own["column"]) == (own["side_after"], own["column_after"])
+        if same_side and own["score"] != own["score_after"]:
             yield _cause(by, own["column_after"], own["side_after"], own["score"], own["score_after"])
         kept, keeps = (pl.col(name).fill_null(value=False) for name in ("keeps", "keeps_after"))
         verb, theirs = ("left", kept & ~keeps) if own["keeps_after"] else ("taken", keeps & ~kept)
