@@ -12,9 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 import polars as pl
-import pyarrow as pa
 from polars.exceptions import PolarsError
-from pyarrow import parquet
 
 from trainroute.errors import BrokenPlanError, CandidatesError, PlanNotFoundError, one_line
 from trainroute.records.artifacts import atomic, chunks_of, read_parts, write_parts
@@ -109,6 +107,9 @@ def read_candidates(path: Path | str) -> Candidates:
 
 
 def _read_parquet(path: Path) -> Candidates:
+    import pyarrow as pa
+    from pyarrow import parquet
+
     try:  # by PyArrow: of a corrupted file Polars may print more than its error
         file = parquet.ParquetFile(pa.BufferReader(read_regular(path)))
         table = file.read().replace_schema_metadata()
