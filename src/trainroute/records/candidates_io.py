@@ -107,8 +107,8 @@ def read_candidates(path: Path | str) -> Candidates:
 
 
 def _read_parquet(path: Path) -> Candidates:
-    import pyarrow as pa
-    from pyarrow import parquet
+    import pyarrow as pa  # noqa: PLC0415 - only tables need it
+    from pyarrow import parquet  # noqa: PLC0415 - as above
 
     try:  # by PyArrow: of a corrupted file Polars may print more than its error
         file = parquet.ParquetFile(pa.BufferReader(read_regular(path)))
