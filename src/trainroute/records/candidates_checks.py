@@ -43,6 +43,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "task_type": tuple(Task),
 }
 _ROW = "__row"
+_NAMES = frozenset({"target", "symbol"})
 _SHOWN = 5
 _EXPECTED: dict[pl.DataType, str] = {
     pl.String(): "text",
@@ -85,7 +86,9 @@ def faults_where(cells: pl.Series, bad: pl.Series, text: str) -> Faults:
     return Faults(cells.name, text, len(rows), tuple((row + 1, cells[row]) for row in shown))
 
 
-def validate_candidates(frame: pl.DataFrame, source: str, *, found: Sequence[Faults] = ()) -> Candidates:
+def validate_candidates(
+    frame: pl.DataFrame, source: str, *, found: Sequence[Faults] = (), warn: bool = True
+) -> Candidates:
     """Check a candidates table and bring it to its form.
 
     Parameters
@@ -97,6 +100,8 @@ def validate_candidates(frame: pl.DataFrame, source: str, *, found: Sequence[Fau
         What the table is called in messages, such as its path.
     found : sequence of Faults
         What the reader of a text file has found already.
+    warn : bool
+        Warn of columns that are not used; a reader that may still refuse the table does so itself.
 
     Raises
     ------
@@ -111,15 +116,17 @@ def validate_candidates(frame: pl.DataFrame, source: str, *, found: Sequence[Fau
         )
     if frame.height == 0:
         raise CandidatesError(f"{source}: holds no rows; expected one per target and per (target, symbol)")
-    _warn_of_unknown(frame, source)
     provided = [name for name in COLUMNS if name in frame.columns]
     faults = list(found)
     typed = pl.DataFrame([_typed(frame[name], COLUMNS[name], faults) for name in provided])
-    untyped = {fault.column for fault in faults if fault.count and not fault.rows}
+    # What is no name makes no two rows the same.
+    untyped = {fault.column for fault in faults if fault.count and (not fault.rows or fault.column in _NAMES)}
     typed = _normalised(typed)
     rules = (*_value_rules(typed), *_row_rules(typed))
     faults.extend(_broken(typed, (rule for rule in rules if untyped.isdisjoint(rule.bad.meta.root_names()))))
     _raise_for(faults, source)
+    if warn:
+        warn_of_unknown(frame, source)
     absent = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in COLUMNS.items() if name not in typed.columns]
     complete = typed.with_columns(absent)
     return Candidates(frame=complete, provided=frozenset({*provided, "mode"}))
@@ -134,7 +141,8 @@ def _hint(columns: Sequence[str], missing: Sequence[str]) -> str:
     return f" ({bounded(said)})" if said else ""
 
 
-def _warn_of_unknown(frame: pl.DataFrame, source: str) -> None:
+def warn_of_unknown(frame: pl.DataFrame, source: str) -> None:
+    """Warn of the columns of a table that routing does not know."""
     unknown = [name for name in frame.columns if name not in COLUMNS]
     if unknown:
         logger.warning("%s: columns that routing does not know are not used: %s", source, bounded(unknown, limit=10))

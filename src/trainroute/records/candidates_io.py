@@ -17,7 +17,7 @@ from polars.exceptions import PolarsError
 from trainroute.errors import BrokenPlanError, CandidatesError, PlanNotFoundError, one_line
 from trainroute.records.artifacts import atomic, chunks_of, read_parts, write_parts
 from trainroute.records.candidates import CANDIDATES_SCHEMA_VERSION, COLUMNS, Candidates
-from trainroute.records.candidates_checks import validate_candidates
+from trainroute.records.candidates_checks import validate_candidates, warn_of_unknown
 from trainroute.records.candidates_text import columns_of_csv, columns_of_rows, flattened
 from trainroute.records.directories import Together
 from trainroute.records.frames import encoded, json_text
@@ -119,17 +119,19 @@ def _read_parquet(path: Path) -> Candidates:
     except (pa.ArrowException, pl.exceptions.PanicException) as error:
         raise _unreadable(path, error) from None
     entries = {name.decode(): text.decode() for name, text in (file.metadata.metadata or {}).items()}
-    candidates = validate_candidates(frame, str(path))
+    candidates = validate_candidates(frame, str(path), warn=False)
     _check_version(path, entries.get(_VERSION_ENTRY, str(CANDIDATES_SCHEMA_VERSION)))
     recorded = entries[_HASH_ENTRY] if _HASH_ENTRY in entries else _recorded_hash(path)
     _check_hash(path, candidates, recorded)
+    warn_of_unknown(frame, str(path))
     return candidates
 
 
 def _read_csv(path: Path) -> Candidates:
     frame, faults = columns_of_csv(read_regular(path))
-    candidates = validate_candidates(frame, str(path), found=faults)
+    candidates = validate_candidates(frame, str(path), found=faults, warn=False)
     _check_hash(path, candidates, _recorded_hash(path))
+    warn_of_unknown(frame, str(path))
     return candidates
 
 
@@ -161,9 +163,10 @@ def _read_json(path: Path) -> Candidates:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise CandidatesError(f"{path}: expected a list of row objects, or an object with that list as 'candidates'")
     frame, faults = columns_of_rows(rows)
-    candidates = validate_candidates(frame, str(path), found=faults)
+    candidates = validate_candidates(frame, str(path), found=faults, warn=False)
     if ours:
         _check_version(path, str(document["metadata"].get("schema_version")))
+    warn_of_unknown(frame, str(path))
     return candidates
 
 

@@ -117,10 +117,10 @@ class JobCauses:
         moved = routes.rerouted.filter(of_target).height if routes.rerouted.height else 0
         if moved:
             causes = [f"{name} ({count})" for name, count in routes.causes(target).items()]
-            said.append(f"{moved} symbols routed otherwise" + (f" by {bounded(causes)}" if causes else ""))
+            said.append(f"{_symbols(moved)} routed otherwise" + (f" by {bounded(causes)}" if causes else ""))
         for frame, text in ((routes.added, "new"), (routes.removed, "gone")):
             count = frame.filter(of_target).height
-            said += [f"{count} symbols {text}"] if count else []
+            said += [f"{_symbols(count)} {text}"] if count else []
         return said
 
     def _fields(self, change: JobChange) -> list[str]:
@@ -131,6 +131,10 @@ class JobCauses:
             said += [f"{found.what} {found.before} → {found.after}" for found in self.families]
         evidence = [found for name, found in fields.items() if name.startswith("metadata.") and _is_one(found.after)]
         return said + [f"{found.field.removeprefix('metadata.')} {found.before} → {found.after}" for found in evidence]
+
+
+def _symbols(count: int) -> str:
+    return "1 symbol" if count == 1 else f"{count} symbols"
 
 
 def _is_one(value: object) -> bool:

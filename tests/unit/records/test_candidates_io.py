@@ -301,6 +301,17 @@ def test_all_faults_at_once_and_bounded() -> None:
     assert len(text) < 1000
 
 
+def test_a_refused_table_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "mine.json"
+    row = {**ROWS[0], "symbol": 7, "extra": "x"}
+    path.write_text(json.dumps([row, {**row, "symbol": 8}]))
+    with pytest.raises(
+        CandidatesError, match=r"row 1, column symbol: '7' is not text; row 2, column symbol: '8' is not text$"
+    ):
+        read_candidates(path)
+    assert caplog.text == ""
+
+
 def test_no_kind_of_fault_hides_another() -> None:
     rows = [{**ROWS[0], "symbol": f"S{n}", "score": 2.0} for n in range(9)]
     rows += [{**ROWS[0], "symbol": "S10", "sample_size": -1}]
