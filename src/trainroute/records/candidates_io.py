@@ -107,10 +107,23 @@ def read_candidates(path: Path | str) -> Candidates:
 
 
 def _read_parquet(path: Path) -> Candidates:
+    frame, entries = _parquet(path)
+    candidates = validate_candidates(frame, str(path), warn=False)
+    _check_version(path, entries.get(_VERSION_ENTRY, str(CANDIDATES_SCHEMA_VERSION)))
+    recorded = entries[_HASH_ENTRY] if _HASH_ENTRY in entries else _recorded_hash(path)
+    _check_hash(path, candidates, recorded)
+    warn_of_unknown(frame, str(path))
+    return candidates
+
+
+def _parquet(path: Path) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Read a Parquet file and its entries by PyArrow: of a corrupted one Polars may print more than its error."""
     import pyarrow as pa  # noqa: PLC0415 - only tables need it
     from pyarrow import parquet  # noqa: PLC0415 - as above
 
-    try:  # by PyArrow: of a corrupted file Polars may print more than its error
+    pool = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())  # the other one keeps what it no longer needs
+    try:
         file = parquet.ParquetFile(pa.BufferReader(read_regular(path)))
         table = file.read().replace_schema_metadata()
         table.validate(full=True)
@@ -118,13 +131,9 @@ def _read_parquet(path: Path) -> Candidates:
         frame = pl.DataFrame(pl.from_arrow(table))
     except (pa.ArrowException, pl.exceptions.PanicException) as error:
         raise _unreadable(path, error) from None
-    entries = {name.decode(): text.decode() for name, text in (file.metadata.metadata or {}).items()}
-    candidates = validate_candidates(frame, str(path), warn=False)
-    _check_version(path, entries.get(_VERSION_ENTRY, str(CANDIDATES_SCHEMA_VERSION)))
-    recorded = entries[_HASH_ENTRY] if _HASH_ENTRY in entries else _recorded_hash(path)
-    _check_hash(path, candidates, recorded)
-    warn_of_unknown(frame, str(path))
-    return candidates
+    finally:
+        pa.set_memory_pool(pool)
+    return frame, {name.decode(): text.decode() for name, text in (file.metadata.metadata or {}).items()}
 
 
 def _read_csv(path: Path) -> Candidates:
