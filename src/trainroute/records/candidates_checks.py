@@ -231,7 +231,8 @@ def _row_rules(frame: pl.DataFrame) -> Iterator[_Rule]:
     yield _Rule("target", pl.col("target").is_null(), "is no target; expected a name")
     pooled = pl.col("mode") == Mode.CROSS_SECTIONAL
     yield _Rule("symbol", pooled & pl.col("symbol").is_not_null(), f"stands in a {Mode.CROSS_SECTIONAL} row")
-    yield _Rule("symbol", ~pooled & pl.col("symbol").is_null(), f"stands in a {Mode.SYMBOL} row")
+    nameless = (pl.col("mode") == Mode.SYMBOL) & pl.col("symbol").is_null()
+    yield _Rule("symbol", nameless, f"stands in a {Mode.SYMBOL} row")
     if {"score_ci_low", "score_ci_high"} <= set(frame.columns):
         crossed = pl.col("score_ci_low") > pl.col("score_ci_high")
         yield _Rule("score_ci_low", crossed, "exceeds score_ci_high")

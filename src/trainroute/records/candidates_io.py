@@ -4,6 +4,7 @@ A table that trainroute wrote carries the hash of its content (Parquet: in the f
 beside it) and is refused when it no longer matches. Any other table is taken as a user's.
 """
 
+import codecs
 import io
 import json
 from collections.abc import Callable
@@ -158,7 +159,7 @@ def _recorded_hash(path: Path) -> str | None:
 
 
 def _read_json(path: Path) -> Candidates:
-    data = read_regular(path)
+    data = read_regular(path).removeprefix(codecs.BOM_UTF8)
     try:
         document = msgspec.json.decode(data)
         ours = isinstance(document, dict) and "metadata" in document

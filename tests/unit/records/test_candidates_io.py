@@ -148,8 +148,9 @@ def test_a_csv_row_of_another_length_is_named(tmp_path: Path) -> None:
 def test_rows_as_json(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     for document in (ROWS, {"candidates": ROWS}):
-        path.write_text(json.dumps(document))
-        assert read_candidates(path).frame.equals(validate_candidates(_frame(ROWS), "x").frame)
+        for encoding in ("utf-8", "utf-8-sig"):
+            path.write_text(json.dumps(document), encoding=encoding)
+            assert read_candidates(path).frame.equals(validate_candidates(_frame(ROWS), "x").frame)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +223,13 @@ def test_the_reader_of_csv_gives_no_advice_on_options_of_its_own(tmp_path: Path)
     with pytest.raises(CandidatesError, match=r"cannot be read \(.*column number 2.*\); restore it") as caught:
         read_candidates(tmp_path / "a.csv")
     assert "try" not in str(caught.value)
+
+
+def test_a_mode_that_is_no_word_is_the_only_fault_of_a_row_without_symbol() -> None:
+    rows = [*ROWS, {"target": "y", "symbol": None, "score": 0.6, "sample_size": 9000, "mode": "CS"}]
+    with pytest.raises(CandidatesError) as caught:
+        validate_candidates(_frame(rows), "t")
+    assert str(caught.value) == (f"t: row {len(rows)}, column mode: 'CS' is unknown; expected CROSS_SECTIONAL, SYMBOL")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
