@@ -11,7 +11,7 @@ import pytest
 from trainroute.errors import ConfigError, UsageError
 from trainroute.records.pins import unmatched_pins
 from trainroute.records.routing import RoutingPlan
-from trainroute.route import explain, overruled_pins
+from trainroute.route import explain, explanation_markdown, overruled_pins
 
 Row = dict[str, Any]
 Rows = Callable[..., list[Row]]
@@ -238,3 +238,11 @@ def test_pins_are_part_of_the_plans_identity(rows: Rows, decide: Decide) -> None
     again = decide(rows(A={}), pins=[_pin(force="BOTH", reason="another reason")])
     assert len({plan.metadata.config_hash for plan in (free, pinned, again)}) == 3
     assert len({plan.plan_id for plan in (free, pinned, again)}) == 3
+
+
+def test_a_pair_that_nothing_but_its_pin_decides_says_so(rows: Rows, decide: Decide) -> None:
+    found = explain(decide(rows(A={}), pins=[_pin(force="ROUTE_BLOCKED")]), "y", "A")
+    said = "no single change of a metric or a threshold gives another route: pin 1 ("
+    assert found.flips == ()
+    assert found.lines()[-1].startswith(said)
+    assert said in explanation_markdown(found).replace("\\", "")
