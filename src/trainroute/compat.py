@@ -28,6 +28,7 @@ from trainroute.stages import (
     TrainingPlanGenerator,
     TrainingRouter,
     as_config,
+    planning_into,
     train_without_plan,
 )
 from trainroute.train import TrainingOutcome
@@ -72,6 +73,8 @@ def generate_routing_plan_after_feature_selection(
         If there is no candidates table.
     UnknownNameError
         If a target, a symbol or a family does not exist.
+    OutputInUseError
+        If another process plans or trains there.
     """
     ensure_logging()
     output_dir = Path(output_dir)
@@ -81,19 +84,20 @@ def generate_routing_plan_after_feature_selection(
     measured = aggregator.measured()
     candidates = aggregator.aggregate_routing_candidates(targets, symbols)
     commit = next(iter(measured.frame["git_commit"].drop_nulls().to_list()), None)
-    routing = TrainingRouter(config).generate_routing_plan(
-        candidates, output_dir / ROUTING_PLAN, git_commit=commit, cut_from=measured
-    )
-    if generate_training_plan:
-        generator = TrainingPlanGenerator(routing, families, config, feature_sets=read_feature_sets(output_dir))
-        data = read_measured_data(output_dir / METRICS, measured.snapshot)
-        generator.generate_training_plan(
-            output_dir / TRAINING_PLAN,
-            data_fingerprint=None if data is None else data.data_fingerprint,
-            data_symbols=None if data is None else data.symbols,
-            routing_plan_path=ROUTING_PLAN / "routing_plan.json",
-            git_commit=commit,
-        )
+    router = TrainingRouter(config)
+    with planning_into(output_dir) as together:
+        routing = router.route_after(candidates, output_dir / ROUTING_PLAN, git_commit=commit, cut_from=measured)
+        router.write(routing, output_dir / ROUTING_PLAN, together=together)
+        if generate_training_plan:
+            generator = TrainingPlanGenerator(routing, families, config, feature_sets=read_feature_sets(output_dir))
+            data = read_measured_data(output_dir / METRICS, measured.snapshot)
+            plan = generator.plan(
+                data_fingerprint=None if data is None else data.data_fingerprint,
+                data_symbols=None if data is None else data.symbols,
+                routing_plan_path=ROUTING_PLAN / "routing_plan.json",
+                git_commit=commit,
+            )
+            generator.write(plan, output_dir / TRAINING_PLAN, together=together)
     return routing
 
 

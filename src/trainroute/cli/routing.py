@@ -53,6 +53,8 @@ def route(
         return _tried(candidates, options, trial, answers)
     if candidates is None:
         raise UsageError("route what? Give a candidates table; or --dry-run, --set or --sweep to try on a stored run")
+    if answers != ANSWER:
+        raise UsageError("--format and --limit are for what is tried; give --dry-run, --set or --sweep with them")
     from trainroute.records.candidates_io import read_candidates
 
     with ahead(partial(read_candidates, candidates)) as reading:
@@ -81,6 +83,7 @@ def _tried(candidates: Path | None, options: RouteOptions, trial: TrialOptions, 
         key, equals, values = trial.sweep.partition("=")
         if not equals:
             raise UsageError(f"--sweep {trial.sweep}: expected key=first:last:step or key=a,b,c")
+        _require_no_jobs_asked_for(options)
         found = stages.sweep(
             key, values, trial.settings, output_dir=output, candidates=candidates, config=options.config
         )
@@ -98,6 +101,19 @@ def _tried(candidates: Path | None, options: RouteOptions, trial: TrialOptions, 
     lines = [*difference_lines(difference), "", "nothing was written"]
     answer(answers, lines=lines, document=difference, markdown=difference_markdown(difference))
     return 0
+
+
+def _require_no_jobs_asked_for(options: RouteOptions) -> None:
+    given = {
+        "--families": options.families,
+        "--model-types": options.model_types,
+        "--max-jobs": options.max_jobs,
+        "--max-cost": options.max_cost,
+        "--cost-from-ledger": options.cost_from_ledger or None,
+    }
+    found = [name for name, value in given.items() if value is not None]
+    if found:
+        raise UsageError(f"--sweep counts routes and plans no jobs; leave out {', '.join(found)}")
 
 
 def _families(options: RouteOptions) -> tuple[str, ...] | None:

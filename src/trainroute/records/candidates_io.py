@@ -15,8 +15,8 @@ import msgspec
 import polars as pl
 from polars.exceptions import PolarsError
 
-from trainroute.errors import BrokenPlanError, CandidatesError, PlanNotFoundError, one_line
-from trainroute.records.artifacts import atomic, chunks_of, read_parts, write_parts
+from trainroute.errors import BrokenPlanError, CandidatesError, EditedPlanError, PlanNotFoundError, one_line
+from trainroute.records.artifacts import HASH_KEY, atomic, chunks_of, read_parts, write_parts
 from trainroute.records.candidates import CANDIDATES_SCHEMA_VERSION, COLUMNS, Candidates
 from trainroute.records.candidates_checks import validate_candidates, warn_of_unknown
 from trainroute.records.candidates_text import columns_of_csv, columns_of_rows, flattened
@@ -162,11 +162,13 @@ def _read_json(path: Path) -> Candidates:
     data = read_regular(path).removeprefix(codecs.BOM_UTF8)
     try:
         document = msgspec.json.decode(data)
-        ours = isinstance(document, dict) and "metadata" in document
+        ours = _is_ours(document)
         if ours:
             read_parts(path)
         else:
             json.loads(data, object_pairs_hook=_without_doubles)
+    except EditedPlanError:
+        raise _edited(path) from None
     except (msgspec.DecodeError, BrokenPlanError, RecursionError) as error:
         raise _unreadable(path, error) from None
     rows = document.get("candidates") if isinstance(document, dict) else document
@@ -176,8 +178,27 @@ def _read_json(path: Path) -> Candidates:
     candidates = validate_candidates(frame, str(path), found=faults, warn=False)
     if ours:
         _check_version(path, str(document["metadata"].get("schema_version")))
+        _check_hash(path, candidates, str(document["metadata"].get("content_hash")))
     warn_of_unknown(frame, str(path))
     return candidates
+
+
+def _is_ours(document: object) -> bool:
+    """Whether a JSON document claims to be written by trainroute; a table of a user may have metadata of its own.
+
+    Raises
+    ------
+    BrokenPlanError
+        If it claims so and has no metadata.
+    """
+    if not isinstance(document, dict):
+        return False
+    metadata = document.get("metadata")
+    if isinstance(metadata, dict):
+        return HASH_KEY in document or "content_hash" in metadata
+    if HASH_KEY in document:
+        raise BrokenPlanError("has no metadata")
+    return False
 
 
 def _without_doubles(members: list[tuple[str, Any]]) -> None:
@@ -198,10 +219,14 @@ def _check_version(path: Path, version: str) -> None:
 
 def _check_hash(path: Path, candidates: Candidates, recorded: str | None) -> None:
     if recorded is not None and recorded != candidates.content_hash:
-        raise CandidatesError(
-            f"{path}: its content does not match the hash that was written with it: edited or corrupted; "
-            "run 'trainroute run' again, or save it under another name to use it as your own table"
-        )
+        raise _edited(path)
+
+
+def _edited(path: Path) -> CandidatesError:
+    return CandidatesError(
+        f"{path}: its content does not match the hash that was written with it: edited or corrupted; run 'trainroute "
+        "run' again, or save its rows from another tool to use them as your own table"
+    )
 
 
 _ADVICE = "You might want to try"

@@ -64,9 +64,9 @@ class ChangeCause(Record, frozen=True, kw_only=True):
 class RouteDifference(Record, frozen=True, kw_only=True):
     """One pair that is routed otherwise; ``before`` or ``after`` is null where only the other plan has the pair.
 
-    ``kind`` is the cause in one word: ``metric`` (its evidence changed), ``data`` (so did its rows), ``config``,
-    ``metric and config``, ``data and config``, ``code``, ``new pair`` or ``gone``; ``why`` is kind and causes as one
-    line.
+    ``kind`` is the cause in one word: ``metric`` (its evidence changed) or ``data`` (so did its rows), ``config``,
+    ``hysteresis`` (another previous plan is held on to), several of these such as ``data and config``, ``code``,
+    ``new pair`` or ``gone``; ``why`` is kind and causes as one line.
     """
 
     target: str

@@ -177,6 +177,27 @@ def teaches_pool(config: RoutingConfig, planning: PlanningConfig) -> pl.Expr:
     return teaches
 
 
+def routes_counted(pairs: pl.DataFrame) -> dict[RouteState, int]:
+    """Return how many pairs have each route; every route has a count."""
+    counted = dict(pairs.group_by("route").len().iter_rows())
+    return {route: int(counted.get(route.value, 0)) for route in RouteState}
+
+
+def causes_counted(pairs: pl.DataFrame) -> dict[str, int]:
+    """Return how many pairs each cause blocks, most first."""
+    blocked = pairs.filter(pl.col("blocked_by").is_not_null()).group_by("blocked_by").len()
+    return {why: int(n) for why, n in blocked.sort(["len", "blocked_by"], descending=[True, False]).iter_rows()}
+
+
+def near_margins() -> dict[str, pl.Expr]:
+    """Return the margins of a pair's own score and skill, null where crossing the threshold changes no state of it."""
+    good = pl.col("local_state").is_in([SignalState.STRONG, SignalState.WEAK_BUT_OK])
+    matters = {"strong": good, "min": pl.lit(value=True), "experimental": ~good}
+    names = [f"{level}_{what}" for level in matters for what in ("score", "p_skill")]
+    margin = pl.col("margins").struct
+    return {name: pl.when(matters[name.split("_")[0]]).then(margin.field(name)) for name in names}
+
+
 def score_column(config: RoutingConfig, provided: frozenset[str]) -> str:
     """Return the column that scores are compared in: the shrunk one if enabled and known."""
     return "score_shrunk" if config.evidence.use_shrunk_score and "score_shrunk" in provided else "score"
@@ -254,8 +275,7 @@ class RoutingPlan:
 
     def route_counts(self) -> dict[RouteState, int]:
         """Return how many pairs have each route; every route has a count."""
-        counted = dict(self.pairs.group_by("route").len().iter_rows())
-        return {route: int(counted.get(route.value, 0)) for route in RouteState}
+        return routes_counted(self.pairs)
 
     @cached_property
     def targets_part(self) -> list[bytes]:

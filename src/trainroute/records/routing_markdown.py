@@ -3,13 +3,12 @@
 import polars as pl
 
 from trainroute.records.markdown import bounded_table, table
-from trainroute.records.routing import RoutingPlan, SymbolMargins
+from trainroute.records.routing import RoutingPlan, causes_counted, near_margins
 from trainroute.records.vocabulary import RouteState
 
 _TARGETS_SHOWN = 50
 _PAIRS_SHOWN = 30
 _SHORT = {route: route.value.removeprefix("ROUTE_") for route in RouteState}
-_SCORE_MARGINS = [name for name in SymbolMargins.__struct_fields__ if name not in {"sample_size", "n_eff"}]
 
 
 def routing_markdown(plan: RoutingPlan) -> str:
@@ -32,21 +31,15 @@ def routing_markdown(plan: RoutingPlan) -> str:
             table(["route", "pairs"], [(_SHORT[route], counts[route]) for route in RouteState]),
             "## Why blocked",
             "",
-            table(["cause", "pairs"], plan_blockers(plan)),
+            table(["cause", "pairs"], causes_counted(plan.pairs).items()),
             "## Targets",
             "",
             _targets(plan),
-            "## Nearest to a threshold of score or evidence",
+            "## Nearest to a threshold of score or skill",
             "",
             _edge_cases(plan),
         ]
     )
-
-
-def plan_blockers(plan: RoutingPlan) -> list[tuple[str, int]]:
-    """Return how many pairs each cause blocks, most first."""
-    blocked = plan.pairs.filter(pl.col("blocked_by").is_not_null()).group_by("blocked_by").len()
-    return [(cause, int(n)) for cause, n in blocked.sort(["len", "blocked_by"], descending=[True, False]).iter_rows()]
 
 
 def _targets(plan: RoutingPlan) -> str:
@@ -62,10 +55,11 @@ def _targets(plan: RoutingPlan) -> str:
 
 
 def _edge_cases(plan: RoutingPlan) -> str:
-    """Show the pairs with the smallest distance between a score or probability and its threshold."""
-    distances = [pl.col("margins").struct.field(name).abs() for name in _SCORE_MARGINS if "score" in name]
-    frame = plan.pairs.with_columns(nearest=pl.min_horizontal(distances)).filter(pl.col("nearest").is_not_null())
-    nearest = frame.sort("nearest", "target", "symbol").head(_PAIRS_SHOWN)
-    rows = nearest.select("target", "symbol", "route", "nearest", pl.col("reasons").list.join("; ")).rows()
+    """Show the pairs with the smallest distance between a score or probability of their own and its threshold."""
+    distance = pl.min_horizontal(margin.abs() for margin in near_margins().values())
+    known = plan.pairs.select("target", "symbol", distance=distance).with_row_index("row").drop_nulls("distance")
+    nearest = known.sort("distance", "target", "symbol").head(_PAIRS_SHOWN)
+    pairs = plan.pairs[nearest["row"]].with_columns(nearest["distance"])
+    rows = pairs.select("target", "symbol", "route", "distance", pl.col("reasons").list.join("; ")).rows()
     shown = [(t, s, _SHORT[RouteState(route)], f"{d:.6f}", why) for t, s, route, d, why in rows]
-    return bounded_table(["target", "symbol", "route", "distance", "reasons"], shown, total=frame.height)
+    return bounded_table(["target", "symbol", "route", "distance", "reasons"], shown, total=known.height)

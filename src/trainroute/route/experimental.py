@@ -53,7 +53,7 @@ def beyond_cap(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[s
     return (
         pairs.select("target", "symbol", *standing(config, provided), symbols=pl.len().over("target"), share=fraction)
         .filter("asks")
-        .sort(["target", "lane_score", "symbol"], descending=[False, True, False], nulls_last=True)
+        .sort(["target", "lane_score", "symbol"], descending=[False, True, False])
         .with_columns(rank=pl.int_range(1, pl.len() + 1).over("target"), qualify=pl.len().over("target"))
         .with_columns(keep=places(pl.col("symbols"), pl.col("share")))
         .filter(pl.col("rank") > pl.col("keep"))
@@ -61,7 +61,7 @@ def beyond_cap(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[s
 
 
 def standing(config: RoutingConfig, provided: frozenset[str]) -> tuple[pl.Expr, pl.Expr]:
-    """Return whether a decided pair ``asks`` for a place, and the ``lane_score`` that it is ranked by."""
+    """Return whether a decided pair ``asks`` for a place, and the ``lane_score`` that it is ranked by if it does."""
     asks = (pl.col("route") == RouteState.ROUTE_EXPERIMENTAL_ONLY) & pl.col("forced").is_null()
     score = lane_score(score_column(config, provided), pooled_score_on_symbol(config, provided))
     return asks.alias("asks"), score.alias("lane_score")
@@ -76,8 +76,7 @@ def queue(pairs: pl.DataFrame, config: RoutingConfig, provided: frozenset[str]) 
 def stands_ahead(symbol: str) -> pl.Expr:
     """Whether a pair that asks for a place stands ahead of ``symbol``, which is ranked by ``own_score``."""
     score, own = pl.col("lane_score"), pl.col("own_score")
-    better = (score > own).fill_null(score.is_not_null() & own.is_null())
-    return better | (score.eq_missing(own) & (pl.col("symbol") < symbol))
+    return (score > own) | ((score == own) & (pl.col("symbol") < symbol))
 
 
 def in_queue() -> pl.Expr:

@@ -74,9 +74,7 @@ def _completed(frame: pl.DataFrame, provided: frozenset[str], config: RoutingCon
         pl.col(floats).fill_nan(None).round(DECIMALS),
         pl.col("leakage_status").fill_null(LeakageStatus.UNKNOWN.value),
         stability=_stability(provided, config.stability_classification.min_snapshots_for_stability),
-        successful_families=pl.when(attempted.is_not_null() & failed.is_not_null()).then(
-            attempted.list.set_difference(failed).list.len().cast(pl.Int64)
-        ),
+        successful_families=attempted.list.set_difference(failed).list.len().cast(pl.Int64),
     )
 
 

@@ -21,7 +21,6 @@ from trainroute.route.factors import CLASSIFIES, Factor, Factors, Mixture, any_b
 Settings = Mapping[str, tuple[Any, Any]]
 """The config keys that differ, with both values."""
 
-_KEYS_TRIED = 12
 _PAIR = ["target", "symbol"]
 _PIN = r"(?s)^pin \d+ \((.*)\)$"
 """How `Pin.describe` names one; what it means stands in brackets."""
@@ -56,7 +55,7 @@ def named_keys(changed: pl.DataFrame, factors: Factors, settings: Settings) -> p
     for rows, mixture in ((lone, Mixture()), (~lone, factors.all - {Factor.CONFIG})):
         of_mixture = blamed.filter(moved & rows)
         if len(keys) > 1 and of_mixture.height:
-            parts.append(_keys_blamed(of_mixture, factors, mixture, keys[:_KEYS_TRIED]))
+            parts.append(_keys_blamed(of_mixture, factors, mixture, keys))
         else:
             parts.append(of_mixture.select("row").join(_names(keys), how="cross"))
     return _with_pins(pl.concat([pl.DataFrame(schema=_NAMED), *parts]), changed, factors, settings)

@@ -9,7 +9,13 @@ import polars as pl
 
 from trainroute.errors import UnknownNameError
 from trainroute.records.plan import NO_POOL
-from trainroute.records.routing import CrossSectionalDecision, RoutingPlan
+from trainroute.records.routing import (
+    CrossSectionalDecision,
+    RoutingPlan,
+    causes_counted,
+    near_margins,
+    routes_counted,
+)
 from trainroute.records.vocabulary import Mode, RouteState
 from trainroute.route.outcomes import RuleOutcome, outcomes_of, rule_lines
 from trainroute.route.pool import untrained_of, without_pool
@@ -18,8 +24,6 @@ from trainroute.route.rules import checks_of
 
 SHOWN = 20
 """How many pairs a survey lists unless it is asked for another number."""
-
-_NEAR = ("strong_score", "strong_p_skill", "min_score", "min_p_skill", "experimental_score", "experimental_p_skill")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,8 +38,9 @@ class Survey:
     blocked : dict of str to int
         Blocked pairs by cause, most first.
     pairs : polars.DataFrame
-        ``target, symbol, route, cs_state, local_state, blocked_by, nearest`` (the local rule of score or evidence that
-        is nearest to its threshold), ``distance`` (value minus threshold), ``reason``; the nearest first.
+        ``target, symbol, route, cs_state, local_state, blocked_by, nearest`` (the rule of the pair's own score or skill
+        that is nearest to a threshold that its state rests on), ``distance`` (value minus threshold), ``reason``; the
+        nearest first.
     without_pool : int
         Pairs that are routed to a pool that no symbol may teach, so that the model is not trained.
     untrained : dict of str to int
@@ -123,8 +128,6 @@ def survey(
         chosen = chosen.filter(pl.col("symbol") == symbol)
     if blocked:
         chosen = chosen.filter(pl.col("route") == RouteState.ROUTE_BLOCKED)
-    counted = dict(chosen.group_by("route").len().iter_rows())
-    causes = chosen["blocked_by"].drop_nulls().value_counts().sort(["count", "blocked_by"], descending=[True, False])
     rules: tuple[RuleOutcome, ...] = ()
     if target is not None:
         facts = facts_of_plan(plan, [target])
@@ -132,8 +135,8 @@ def survey(
     names = [name for name in (target, symbol, "blocked" if blocked else None) if name is not None]
     return Survey(
         title=" · ".join(names) or "all",
-        routes={route.value: int(counted.get(route.value, 0)) for route in RouteState},
-        blocked=dict(causes.iter_rows()),
+        routes={route.value: count for route, count in routes_counted(chosen).items()},
+        blocked=causes_counted(chosen),
         pairs=_listed(chosen),
         without_pool=without_pool(plan, chosen),
         untrained=untrained_of(chosen, untrained or {}),
@@ -143,12 +146,10 @@ def survey(
 
 
 def _listed(pairs: pl.DataFrame) -> pl.DataFrame:
-    size = {name: pl.col("margins").struct.field(name).abs() for name in _NEAR}
-    least = pl.min_horizontal(size.values())
-    nearest = pl.coalesce(pl.when(value == least).then(pl.lit(name)) for name, value in size.items())
-    distance = pl.coalesce(
-        pl.when(value == least).then(pl.col("margins").struct.field(name)) for name, value in size.items()
-    )
+    margins = near_margins()
+    least = pl.min_horizontal(margin.abs() for margin in margins.values())
+    nearest = pl.coalesce(pl.when(margin.abs() == least).then(pl.lit(name)) for name, margin in margins.items())
+    distance = pl.coalesce(pl.when(margin.abs() == least).then(margin) for margin in margins.values())
     return pairs.select(
         "target",
         "symbol",

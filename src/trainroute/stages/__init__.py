@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         check_plan_dirs,
         plan_candidates,
     )
+    from trainroute.stages.planning_lock import planning_into
     from trainroute.stages.result import RunResult
     from trainroute.stages.training import train_by_plan, train_planned, train_without_plan
     from trainroute.stages.trying import sweep, what_if
@@ -49,6 +50,7 @@ _HOMES = {
     "families_asked_for": "trainroute.stages.common",
     "measure": "trainroute.stages.measuring",
     "plan_candidates": "trainroute.stages.planning",
+    "planning_into": "trainroute.stages.planning_lock",
     "sweep": "trainroute.stages.trying",
     "train_by_plan": "trainroute.stages.training",
     "train_planned": "trainroute.stages.training",
@@ -74,6 +76,7 @@ __all__ = [
     "families_asked_for",
     "measure",
     "plan_candidates",
+    "planning_into",
     "sweep",
     "train_by_plan",
     "train_planned",

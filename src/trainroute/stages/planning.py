@@ -18,8 +18,8 @@ from trainroute.provenance import git_commit, utc_now
 from trainroute.provenance import run_id as new_run_id
 from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import validate_candidates, write_candidates
-from trainroute.records.directories import Replacing, Together, replaced_directory, replaced_together
-from trainroute.records.measured_data import write_measured_data
+from trainroute.records.directories import Replacing, Together, replaced_directory
+from trainroute.records.measured_data import MeasuredData, read_measured_data, write_measured_data
 from trainroute.records.pins import unmatched_pins
 from trainroute.records.plan import NO_POOL, FeatureSet, TrainingPlan
 from trainroute.records.routing import RoutingPlan
@@ -27,8 +27,8 @@ from trainroute.records.routing_file import routing_plan_file
 from trainroute.records.routing_io import check_routing_plan_dir, read_routing_plan, write_routing_plan
 from trainroute.route import build_routing_plan, overruled_pins
 from trainroute.stages.common import METRICS, ROUTING_PLAN, TRAINING_PLAN, ConfigLike, as_config
-from trainroute.stages.planning_lock import sole_planner
-from trainroute.train import mean_seconds, require_free
+from trainroute.stages.planning_lock import planning_into
+from trainroute.train import mean_seconds
 
 
 def budget_of(output_dir: Path, max_jobs: int | None, max_cost: float | None, *, cost_from_ledger: bool) -> Budget:
@@ -266,7 +266,7 @@ def plan_candidates(
     """Decide and plan, and write both plans into an output directory.
 
     The next thing is worked out while the last one is written; copied candidates and both plans take their places
-    together. One process at a time does so (`sole_planner`), and none where somebody trains.
+    together. One process at a time does so, and none where somebody trains (`planning_into`).
 
     Parameters
     ----------
@@ -276,7 +276,8 @@ def plan_candidates(
     families : FamilySelection
     feature_sets : mapping of str to FeatureSet
     data_dir : Path, optional
-        The data that the candidates were measured on; the plan then notices when they change.
+        The data that the candidates were measured on, so that the plan notices when they change. Without it those that
+        the output directory records for these candidates, if it does.
     budget : Budget, optional
     copy_candidates : bool
         Write the candidates into ``METRICS`` too.
@@ -287,8 +288,7 @@ def plan_candidates(
         PlanError where a plan cannot be written, OutputInUseError where another process plans or trains there.
     """
     commit, router = git_commit(), TrainingRouter(config)
-    with sole_planner(output_dir), replaced_together() as together:
-        require_free(output_dir)
+    with planning_into(output_dir) as together:
         copying = partial(
             write_candidates,
             candidates,
@@ -298,19 +298,27 @@ def plan_candidates(
         )
         with beside(copying) if copy_candidates else nullcontext():
             routing = router.route_after(candidates, output_dir / ROUTING_PLAN, git_commit=commit)
-        fingerprint = None
-        if data_dir is not None:
-            fingerprint = data_fingerprint(data_dir, routing.symbols)
-            write_measured_data(
-                output_dir / METRICS,
-                metrics_snapshot=routing.metadata.metrics_snapshot,
-                data_fingerprint=fingerprint,
-                symbols=routing.symbols,
-            )
+        measured = _measured_data(output_dir / METRICS, routing, data_dir)
         generator = TrainingPlanGenerator(routing, families.names, config, feature_sets=feature_sets, budget=budget)
         with beside(partial(router.write, routing, output_dir / ROUTING_PLAN, together=together)):
             plan = generator.plan(
-                data_fingerprint=fingerprint, routing_plan_path=ROUTING_PLAN / "routing_plan.json", git_commit=commit
+                data_fingerprint=None if measured is None else measured.data_fingerprint,
+                data_symbols=None if measured is None else measured.symbols,
+                routing_plan_path=ROUTING_PLAN / "routing_plan.json",
+                git_commit=commit,
             )
             generator.write(plan, output_dir / TRAINING_PLAN, together=together)
     return routing, plan
+
+
+def _measured_data(metrics_dir: Path, routing: RoutingPlan, data_dir: Path | None) -> MeasuredData | None:
+    """Return the data behind a routing plan: those of a measurement just made, or those that are recorded."""
+    snapshot = routing.metadata.metrics_snapshot
+    if data_dir is None:
+        return read_measured_data(metrics_dir, snapshot)
+    return write_measured_data(
+        metrics_dir,
+        metrics_snapshot=snapshot,
+        data_fingerprint=data_fingerprint(data_dir, routing.symbols),
+        symbols=routing.symbols,
+    )

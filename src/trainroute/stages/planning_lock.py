@@ -1,4 +1,4 @@
-"""One process at a time writes plans into an output directory; the next one waits for its turn."""
+"""One process at a time writes plans into an output directory, and none where somebody trains; the next one waits."""
 
 import os
 from collections.abc import Iterator
@@ -9,9 +9,27 @@ from filelock import FileLock, Timeout
 
 from trainroute.errors import OutputInUseError, PlanError
 from trainroute.logs import LOGGER
+from trainroute.records.directories import Together, replaced_together
+from trainroute.train import require_free
 
 LOCK_NAME = ".planning.lock"
 PATIENCE_SECONDS = 60.0
+
+
+@contextmanager
+def planning_into(output_dir: Path) -> Iterator[Together]:
+    """Hold an output directory; what is written with what this yields takes its place together, at the end.
+
+    Raises
+    ------
+    OutputInUseError
+        If another process trains there, or has planned for a minute.
+    PlanError
+        If it cannot be written.
+    """
+    with sole_planner(output_dir), replaced_together() as together:
+        require_free(output_dir)
+        yield together
 
 
 @contextmanager

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import yaml
 
 from trainroute.config import Config
 from trainroute.config.override import check_decides, parse_setting, with_settings
-from trainroute.errors import CandidatesError, ConfigError, UsageError
+from trainroute.config.pins import require_unexpired
+from trainroute.config.strict_yaml import load_yaml
+from trainroute.errors import CandidatesError, ConfigError, UsageError, one_line
 from trainroute.evaluate import read_feature_sets
 from trainroute.plan import DEFAULT_OUTPUT, Budget, build_training_plan, find_training_plan_dir
 from trainroute.provenance import utc_now
@@ -24,10 +27,9 @@ from trainroute.records.candidates import Candidates
 from trainroute.records.candidates_io import find_candidates, read_candidates
 from trainroute.records.differences import PlansDifference, Sweep, SweepStep
 from trainroute.records.plan import TrainingPlan
-from trainroute.records.routing import RoutingPlan
+from trainroute.records.routing import RoutingPlan, routes_counted
 from trainroute.records.routing_file import routing_plan_file
 from trainroute.records.routing_io import read_routing_plan
-from trainroute.records.vocabulary import RouteState
 from trainroute.route import build_routing_plan, routes_of
 from trainroute.stages.common import METRICS, ROUTING_PLAN, ConfigLike, as_config, families_asked_for
 from trainroute.stages.comparing import DETAILS, Planned, compare, read_planned
@@ -112,6 +114,7 @@ def sweep(
     check_decides(key)
     output = Path(output_dir)
     base_config = with_settings(as_config(config), _settings(settings))
+    require_unexpired(base_config.routing.pins, utc_now())
     table = _table(output, candidates)
     previous = _previous(output)
     base = previous or _decided(table, base_config, None)
@@ -147,14 +150,19 @@ def values_of(text: str) -> list[Any]:
     [0.51, 0.52, 0.53]
     >>> values_of("PREFER_CS,ROUTE_BOTH")
     ['PREFER_CS', 'ROUTE_BOTH']
+    >>> values_of("[STABLE],[STABLE,DRIFTING]")
+    [['STABLE'], ['STABLE', 'DRIFTING']]
 
     Raises
     ------
     UsageError
         If it is neither a range nor a list, or has too many values.
     """
-    if ":" not in text:
-        return [parse_setting(f"routing.x={part}")[1] for part in text.split(",")]
+    if ":" not in text or "," in text:
+        try:
+            return list(load_yaml(f"[{text}]"))
+        except (yaml.YAMLError, RecursionError) as error:
+            raise UsageError(f"--sweep {text}: the values are not YAML ({one_line(error)})") from None
     try:
         parts = [Decimal(part) for part in text.split(":")]
     except InvalidOperation:
@@ -246,5 +254,4 @@ def _planned(
 
 
 def _route_counts(pairs: pl.DataFrame) -> dict[str, int]:
-    counted = dict(pairs.group_by("route").len().iter_rows())
-    return {route.value: int(counted.get(route.value, 0)) for route in RouteState}
+    return {route.value: count for route, count in routes_counted(pairs).items()}

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from trainroute.errors import CandidatesError
+from trainroute.records.artifacts import write_json_artifact
 from trainroute.records.candidates import COLUMNS, Candidates, frame_digest
 from trainroute.records.candidates_io import (
     TableFormat,
@@ -147,7 +148,7 @@ def test_a_csv_row_of_another_length_is_named(tmp_path: Path) -> None:
 
 def test_rows_as_json(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
-    for document in (ROWS, {"candidates": ROWS}):
+    for document in (ROWS, {"candidates": ROWS}, {"candidates": ROWS, "metadata": {"by": "me"}, "more": 1}):
         for encoding in ("utf-8", "utf-8-sig"):
             path.write_text(json.dumps(document), encoding=encoding)
             assert read_candidates(path).frame.equals(validate_candidates(_frame(ROWS), "x").frame)
@@ -174,7 +175,11 @@ def test_rows_as_json(tmp_path: Path) -> None:
             b'[{"target": "y", "symbol": 1, "score": true, "sample_size": 5}]',
             "row 1, column symbol: '1' is not",
         ),
-        ("a.json", b'{"metadata": {}, "candidates": [], "content_sha256": "0"}', "does not match its content_sha256"),
+        (
+            "a.json",
+            b'{"metadata": {}, "candidates": [], "content_sha256": "0"}',
+            "does not match the hash that was written",
+        ),
         ("a.json", b"[NaN]", "cannot be read"),
         (
             "a.json",
@@ -223,6 +228,14 @@ def test_the_reader_of_csv_gives_no_advice_on_options_of_its_own(tmp_path: Path)
     with pytest.raises(CandidatesError, match=r"cannot be read \(.*column number 2.*\); restore it") as caught:
         read_candidates(tmp_path / "a.csv")
     assert "try" not in str(caught.value)
+
+
+@pytest.mark.parametrize("metadata", [None, "x", [1], {}, {"schema_version": 1}, {"schema_version": 9}])
+def test_a_json_of_ours_without_its_metadata_is_refused_whatever_its_hash(tmp_path: Path, metadata: object) -> None:
+    path = tmp_path / "routing_candidates.json"
+    write_json_artifact(path, {"metadata": metadata, "candidates": ROWS})
+    with pytest.raises(CandidatesError, match=r"has no metadata|schema_version is|does not match the hash"):
+        read_candidates(path)
 
 
 def test_a_mode_that_is_no_word_is_the_only_fault_of_a_row_without_symbol() -> None:
