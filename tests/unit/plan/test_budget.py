@@ -191,3 +191,23 @@ def test_a_pool_lists_as_both_only_symbols_whose_own_job_is_planned(
 def test_limits_must_be_positive(limits: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         Budget(**limits)
+
+
+def test_what_just_fits_is_kept() -> None:
+    """Three tenths add up to a little more than 0.3 in floating point."""
+    jobs = _jobs(1).head(3).with_columns(estimated_cost_seconds=pl.lit(0.1))
+    assert kept_within(jobs, Budget(max_cost_seconds=0.3))[0].height == jobs.height == 3
+    assert kept_within(jobs, Budget(max_cost_seconds=0.299))[0].height == 2
+
+
+def test_a_job_of_which_the_ledger_knows_a_part_costs_what_the_formula_says() -> None:
+    jobs = (
+        _jobs(1)
+        .head(1)
+        .with_columns(
+            estimated_cost_seconds=pl.lit(7.0), model_families=pl.lit(["LightGBM", "XGBoost"], pl.List(pl.String))
+        )
+    )
+    job = jobs["job_id"].item()
+    for seconds, cost in (({(job, "LightGBM"): 2.0}, 7.0), ({(job, "LightGBM"): 2.0, (job, "XGBoost"): 3.0}, 5.0)):
+        assert kept_within(jobs, Budget(max_jobs=9, seconds=seconds))[1].cost_asked_seconds == cost

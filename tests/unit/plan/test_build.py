@@ -63,6 +63,35 @@ def test_a_symbol_without_rows_teaches_nothing(rows: list[Row], route: Route, pl
     assert "SHORT" not in metadata.training_symbols
 
 
+def test_unknown_rows_teach_unless_short_symbols_may_not(rows: list[Row], route: Route, plan_of: PlanOf) -> None:
+    rows[5]["sample_size"] = None
+    short = {"planning": {"short_symbols_teach_pool": False}}
+    for settings, teaches in (({}, True), (short, False)):
+        metadata = _job(plan_of(route(rows, **settings), **settings), "cs_pooled").metadata
+        assert ("SHORT" in metadata.training_symbols) == teaches
+
+
+def test_who_leaks_teaches_only_where_leakage_does_not_block(rows: list[Row], route: Route, plan_of: PlanOf) -> None:
+    free = {"routing": {"block_on_leakage": False}}
+    for settings, teaches in (({}, False), (free, True)):
+        metadata = _job(plan_of(route(rows, **settings), **settings), "cs_pooled").metadata
+        assert ("LEAK" in metadata.training_symbols) == teaches
+
+
+@pytest.mark.parametrize("thousandths", [7, 29, 57, 58, 70, 99])
+def test_a_priority_counts_whole_thousandths_of_the_score(
+    rows: list[Row], route: Route, plan_of: PlanOf, thousandths: int
+) -> None:
+    """0.57 − 0.5 is 0.06999999999999995 in floating point."""
+    score = round(0.5 + thousandths / 1000, 6)
+    table = [{**row, "score_shrunk": score} for row in rows if row["target"] == "pooled"]
+    low = {"min_score": 0.505, "strong_score": 0.57}
+    settings = {"symbol": low, "cross_sectional": low, "experimental": {"min_score": 0.501}}
+    jobs = plan_of(route(table, routing=settings)).jobs
+    assert jobs
+    assert {job.priority % 100 for job in jobs} == {thousandths}
+
+
 def test_a_both_symbol_is_linked_and_weighted(
     plan: TrainingPlan, rows: list[Row], route: Route, plan_of: PlanOf
 ) -> None:

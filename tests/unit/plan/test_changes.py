@@ -93,6 +93,25 @@ def test_a_pin_that_expired_since_makes_a_plan_stale(
         require_fresh(pinned, now)
 
 
+def test_a_pin_that_the_plan_never_had_did_not_expire_on_it(plan: TrainingPlan, plan_dir: Path) -> None:
+    pin = {"target": "own", "force": "BLOCKED", "reason": "bad feed", "expires": "2024-12-31"}
+    with pytest.raises(StalePlanError, match=r"routing\.pins") as caught:
+        require_fresh(plan, inputs_beside(plan_dir, _other(pins=[pin])))
+    assert "expired" not in str(caught.value)
+
+
+def test_a_link_with_nothing_beside_it_is_compared_with_what_lies_beside_the_plan(
+    plan: TrainingPlan, plan_dir: Path, rows: list[Row], route: Callable[..., RoutingPlan], tmp_path: Path
+) -> None:
+    link = tmp_path / "elsewhere/globals/training_plan"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(plan_dir)
+    assert require_fresh(plan, inputs_beside(link)) == []
+    write_routing_plan(route(rows[:8]), tmp_path / "METRICS/routing_plan")
+    with pytest.raises(StalePlanError, match="the routing plan was made again"):
+        require_fresh(plan, inputs_beside(link))
+
+
 def test_what_is_stale_may_be_ignored_by_name(plan: TrainingPlan, plan_dir: Path) -> None:
     now = inputs_beside(plan_dir, _other(min_minority_events=29))
     (ignored,) = require_fresh(plan, now, allow_stale=True)

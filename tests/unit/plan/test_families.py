@@ -134,3 +134,10 @@ def test_the_cost_is_a_fixed_formula() -> None:
 
 def test_what_is_not_installed_is_planned_all_the_same() -> None:
     assert "Pooled" in _assigned()["model_families"]  # type: ignore[operator]
+
+
+def test_the_cheapest_is_so_by_its_seconds_and_not_by_its_name() -> None:
+    jobs = pl.DataFrame([JOB | {"route": "ROUTE_EXPERIMENTAL_ONLY"}], schema_overrides={"feature_set_id": pl.String})
+    planning = PlanningConfig(experimental_families=("LightGBM",))
+    found = assign_families(jobs, (_Hungry, _Small), planning, {}).row(0, named=True)
+    assert found["model_families"] == ["Small"]

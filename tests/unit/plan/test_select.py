@@ -39,6 +39,7 @@ def test_jobs_by_type_target_and_symbol(plan: TrainingPlan) -> None:
 def test_families_are_those_of_the_one_job(plan: TrainingPlan) -> None:
     every = ["LightGBM", "XGBoost", "Ensemble"]
     assert get_model_families_for_job(plan, "pooled", None, "cross_sectional") == every
+    assert get_model_families_for_job(plan, "pooled", "CS", "cross_sectional") == every
     assert get_model_families_for_job(plan, "own", "CS", "symbol_specific") == ["LightGBM"]
     assert get_model_families_for_job(plan, "own", None, "cross_sectional") == []
     assert get_model_families_for_job(plan, "pooled", "CS", "symbol_specific") == []

@@ -32,6 +32,7 @@ def test_nothing_asked_is_everything_in_order(plan: TrainingPlan) -> None:
         ({"families": ("xg*",), "types": ("symbol_specific",)}, {"sym_pooled_BOTH", "sym_pooled_OWN", "sym_own_OWN"}),
         ({"jobs": ("cs_lane", "sym_own_CS")}, {"cs_lane", "sym_own_CS"}),
         ({"min_priority": 500}, {"cs_pooled"}),
+        ({"min_priority": 499}, {"cs_pooled", "sym_own_OWN", "sym_pooled_BOTH", "sym_pooled_OWN"}),
     ],
 )
 def test_each_selector_means_these_jobs(plan: TrainingPlan, asked: dict[str, Any], expected: set[str]) -> None:

@@ -233,3 +233,10 @@ def test_candidates_beside_a_plan_are_compared_in_either_format(
     write_candidates(table, tmp_path / "METRICS", table_format=table_format)
     (problem,) = problems_beside(folder, plan)
     assert "the routing candidates changed" in problem.message
+
+
+def test_a_symbol_that_only_teaches_is_looked_for_in_the_data_too(plan: TrainingPlan) -> None:
+    number = next(n for n, job in enumerate(plan.jobs) if job.symbol is None)
+    metadata = _with_metadata(plan.jobs[number], training_symbols=(*plan.jobs[number].metadata.symbols, "GONE"))
+    found = validate_plan(_changed(plan, number, metadata=metadata), data_symbols=["BOTH", "CS", "OWN", "SHORT"])
+    assert _messages(found) == ["error: data: the data have no symbol GONE"]

@@ -210,3 +210,43 @@ def test_fewer_symbols_of_one_table_are_not_the_code(rows: Rows, decide: Decide)
     )
     found = {change.symbol: change.why for change in compare_routes(whole, part).changes() if change.after}
     assert found == {"B": "metric: place in the experimental lane kept → full: places 2 → 1"}
+
+
+def test_a_lost_route_names_the_rule_that_it_rested_on_and_not_that_of_strong(rows: Rows, decide: Decide) -> None:
+    change = _only(decide(rows(pooled=ALONE, A={})), decide(rows(pooled=ALONE, A={"score_shrunk": 0.521})))
+    assert change.why == "metric: local score_shrunk 0.6 → 0.521 crossed routing.symbol.min_score 0.53"
+
+
+def test_of_many_rivals_three_are_named(rows: Rows, decide: Decide) -> None:
+    share = {"experimental": {"max_fraction_symbols_per_target": 0.5}}
+    names, up = "ABCDEFGHIJ", "FGHIJ"
+    before = {name: 0.525 - 0.0001 * place for place, name in enumerate(names)}
+    after = before | {name: before[name] + 0.001 for name in up}
+    found = compare_routes(decide(_lane(rows, **before), **share), decide(_lane(rows, **after), **share)).changes()
+    why = {change.symbol: change.why for change in found}
+    assert why["A"] == (
+        "metric: place in the experimental lane kept → full: taken by F (0.5245 → 0.5255), "
+        "taken by G (0.5244 → 0.5254), taken by H (0.5243 → 0.5253), 2 more"
+    )
+
+
+def test_of_many_settings_each_is_looked_at(rows: Rows, decide: Decide) -> None:
+    """All but one change nothing for this pair, and stand before it in the file."""
+    nothing = {
+        "block_on_leakage": False,
+        "both_strong_behavior": "PREFER_CS",
+        "cross_sectional": {"min_score": 0.511, "strong_score": 0.6},
+        "evidence": {
+            "cs_on_symbol_below": 0.45,
+            "min_p_skill": {"strong": 0.98, "weak": 0.79, "experimental": 0.59},
+            "require_ci_above": 0.49,
+        },
+        "experimental": {"max_fraction_symbols_per_target": 0.3, "min_score": 0.505},
+        "min_effective_size": {"cross_sectional": 90, "symbol": 20},
+        "min_minority_events": 20,
+        "min_sample_size": {"cross_sectional": 900, "symbol": 900},
+        "require_min_successful_families": 0,
+    }
+    before = decide(_table(rows, 0.535))
+    change = _only(before, decide(_table(rows, 0.535), **nothing, symbol={"min_score": 0.54, "strong_score": 0.57}))
+    assert change.why == f"config: {KEY} 0.53 → 0.54 crossed local score_shrunk 0.535"

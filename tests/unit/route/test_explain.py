@@ -10,7 +10,7 @@ import pytest
 
 from trainroute.errors import UnknownNameError
 from trainroute.records.routing import RoutingPlan
-from trainroute.route import RuleOutcome, explain, load_routing_plan, write_routing_plan
+from trainroute.route import RuleOutcome, explain, load_routing_plan, survey, write_routing_plan
 
 Rows = Callable[..., list[dict[str, Any]]]
 Decide = Callable[..., RoutingPlan]
@@ -90,3 +90,32 @@ def test_a_missing_pooled_row_is_explained(rows: Rows, decide: Decide) -> None:
 def test_unknown_names(rows: Rows, decide: Decide) -> None:
     with pytest.raises(UnknownNameError):
         explain(decide(rows(A={})), "y", "B")
+
+
+def test_no_metric_is_offered_a_value_that_it_cannot_have(rows: Rows, decide: Decide) -> None:
+    """Above 1 the local side would be better, below 0 the pool."""
+    found = explain(decide(rows(A={}), evidence={"local_better_above": 1.0, "cs_better_below": 0.0}), "y", "A")
+    assert found.flips
+    assert all(0 <= flip.after <= 1 for flip in found.flips if flip.name == "p_local_better")
+
+
+@pytest.mark.parametrize(("task", "group"), [("binary", "classification"), ("regression", "regression")])
+def test_of_a_threshold_per_task_that_of_the_target_is_offered(
+    rows: Rows, decide: Decide, task: str, group: str
+) -> None:
+    table = [{**row, "task_type": task} for row in rows(pooled={"score_shrunk": 0.4}, A={"score_shrunk": 0.55})]
+    minimum = {"classification": 0.53, "regression": 0.54}
+    found = explain(decide(table, symbol={"min_score": minimum, "strong_score": 0.57}), "y", "A")
+    keys = {flip.name for flip in found.flips if flip.name.startswith("routing.symbol.min_score")}
+    assert keys == {f"routing.symbol.min_score.{group}"}
+
+
+def test_a_survey_lists_what_has_no_margin_last_and_offers_only_what_changes_a_state(
+    rows: Rows, decide: Decide
+) -> None:
+    weak = {"score_shrunk": 0.4, "p_skill": 0.985}
+    table = rows(A={"score": None, "score_shrunk": None, "p_skill": None}, B=weak, C={"score_shrunk": 0.535})
+    found = survey(decide(table), target="y").pairs
+    assert found["symbol"].to_list() == ["C", "B", "A"]
+    assert found.select("nearest", "distance").rows()[2] == (None, None)
+    assert found["nearest"].to_list()[:2] == ["min_score", "experimental_score"]  # strong_p_skill is nearer to B

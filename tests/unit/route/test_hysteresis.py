@@ -56,6 +56,7 @@ W, S, E, D = "WEAK_BUT_OK", "STRONG", "EXPERIMENTAL", "DISALLOWED"
         ("p_skill", [0.989, 0.99, 0.94, 0.9399, 0.96], [W, S, W, W, W], [W, S, S, W, W]),
         ("p_skill", [0.89, 0.9, 0.85, 0.849, 0.89], [E, W, E, E, E], [E, W, W, E, E]),
         ("p_skill", [0.79, 0.8, 0.75, 0.7499, 0.79], [D, E, D, D, D], [D, E, E, D, D]),
+        ("p_skill", [0.9, 0.76, 0.749], [W, D, D], [W, E, D]),
         ("score_ci_low", [0.5, 0.5001, 0.4901, 0.49, 0.5], [W, S, W, W, W], [W, S, S, W, W]),
         ("p_skill", [0.95, None, 0.89], [W, D, E], [W, D, E]),
         ("sample_size", [1000, 999, 1000], [S, D, S], [S, D, S]),

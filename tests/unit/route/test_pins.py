@@ -105,7 +105,10 @@ def test_a_forbidden_route_gives_way_to_what_the_states_allow(
                 continue
             both_ok = {pooled, local} <= {"STRONG", "WEAK_BUT_OK"}
             left = [route for route in trainable[:3] if route not in forbidden]
-            assert (decision.route != "ROUTE_BLOCKED") == (both_ok and bool(left))
+            local_first = p_local_better >= 0.5 and before == "ROUTE_BOTH"
+            nearest = ["ROUTE_SYMBOL_SPECIFIC", *left] if local_first else ["ROUTE_BOTH", *left]
+            expected = next(route for route in [*nearest, "ROUTE_BLOCKED"] if route not in forbidden)
+            assert decision.route == (expected if both_ok else "ROUTE_BLOCKED")
             assert f"{before.removeprefix('ROUTE_')} forbidden by pin 1" in decision.reasons[0]
             assert decision.blocked_by == ("pinned" if decision.route == "ROUTE_BLOCKED" else None)
 
@@ -246,3 +249,9 @@ def test_a_pair_that_nothing_but_its_pin_decides_says_so(rows: Rows, decide: Dec
     assert found.flips == ()
     assert found.lines()[-1].startswith(said)
     assert said in explanation_markdown(found).replace("\\", "")
+
+
+def test_of_several_pins_that_let_a_pool_train_that_of_the_first_symbol_is_named(rows: Rows, decide: Decide) -> None:
+    table = rows(pooled=SIDES["DISALLOWED"], A=SIDES["DISALLOWED"], B=SIDES["DISALLOWED"])
+    plan = decide(table, pins=[_pin(symbol=name, force="CROSS_SECTIONAL") for name in ("B", "A")])
+    assert plan.cross_sectional("y").pinned_by == "pin 2 (y · A: told so)"

@@ -198,6 +198,7 @@ def test_routes_that_cannot_be_compared_are_not_called_the_same(
     assert ended.code == 1
     assert ended.out.startswith("jobs: 0 added, 0 removed, 0 changed; routes: not compared\n")
     assert "not the one that the jobs were made from, so routes are not compared; plan again with" in ended.out
+    assert not diff(swapped, swapped).same
     ended = program("diff", plans[0], alone, "--exit-code")
     assert ended.code == 0
     assert ended.out.startswith("no difference: the same jobs\nnote: ")

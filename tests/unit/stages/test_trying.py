@@ -9,8 +9,9 @@ import pytest
 
 from trainroute import pipeline
 from trainroute.config import Config
+from trainroute.errors import ConfigError
 from trainroute.records.routing_io import read_routing_plan
-from trainroute.stages import diff, sweep, what_if
+from trainroute.stages import diff, planning, sweep, trying, what_if
 
 ROW: dict[str, Any] = {"score": 0.6, "score_ci_low": 0.57, "p_skill": 0.999, "sample_size": 9000, "n_eff": 500.0}
 ROW |= {"minority_events": 400, "stability": "STABLE", "leakage_status": "SAFE", "task_type": "binary"}
@@ -120,3 +121,43 @@ def test_the_families_that_a_plan_was_made_with_stay_unless_the_settings_name_ot
     assert what_if({KEY: 0.545}, output_dir=narrow, config=base).counts.jobs_changed == 0
     shown = what_if({"planning.standard_families": ["LightGBM"]}, output_dir=narrow, config=base)
     assert {tuple(job.fields["model_families"][1]) for job in shown.jobs} == {("LightGBM",)}
+
+
+def test_a_trial_counts_the_costs_of_the_ledger_where_the_stored_plan_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = _table(tmp_path / "t.parquet", {"A": 0.6, "B": 0.58})
+    seconds = {("sym_y_A", family): 1e6 for family in ("LightGBM", "XGBoost", "Ensemble")}
+    for module in (planning, trying):
+        monkeypatch.setattr(module, "mean_seconds", lambda _: seconds)
+    made = pipeline.route(table, output_dir=tmp_path / "run", max_cost=1e5, cost_from_ledger=True)
+    assert [job.job_id for job in made.plan.jobs] == ["sym_y_B"]
+    assert what_if({}, output_dir=tmp_path / "run").same
+
+
+def test_a_sweep_refuses_what_routing_would(run: Path) -> None:
+    pin = {"target": "y", "force": "BLOCKED", "reason": "r", "expires": "2020-01-31"}
+    with pytest.raises(ConfigError, match=r"pin 1 \(y: r\) expired on 2020-01-31"):
+        sweep(KEY, [0.53], output_dir=run, config={"routing": {"pins": [pin]}})
+
+
+def test_a_sweep_over_lists_and_words(run: Path) -> None:
+    found = sweep("routing.stability_allowlist.symbol", "[STABLE],[DRIFTING, DIVERGED]", output_dir=run).steps
+    assert [step.value for step in found] == [["STABLE"], ["DRIFTING", "DIVERGED"]]
+    assert [step.routes["ROUTE_SYMBOL_SPECIFIC"] for step in found] == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--sweep", f"{KEY}=0.55:0.52:0.01"), "expected first:last:step"),
+        (("--sweep", f"{KEY}=[0.5"), "--sweep [0.5: the values are not YAML"),
+        (("--sweep", f"{KEY}=0.53", "--max-jobs", 3, "--families", "X"), "leave out --families, --max-jobs"),
+        (("--format", "json"), "--format and --limit are for what is tried"),
+        (("--limit", 3), "--format and --limit are for what is tried"),
+    ],
+)
+def test_what_a_trial_cannot_be(run: Path, program: Any, arguments: tuple[object, ...], said: str) -> None:
+    ended = program("route", run.parent / "1.parquet", "--output-dir", run, *arguments)
+    assert ended.code == 2
+    assert said in ended.err
