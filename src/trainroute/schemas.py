@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from trainroute.evaluate.evidence import FeatureImportance, LeakFinding, TargetRank
-from trainroute.records.candidates import COLUMNS
+from trainroute.records.candidates import COLUMNS, REQUIRED_COLUMNS
 from trainroute.records.measured_data import MeasuredData
 from trainroute.records.plan import FeatureSet, Record, TrainingJob, TrainingPlan
 from trainroute.records.predictions import PredictionEvaluation
@@ -136,7 +136,7 @@ def schema_of(name: str) -> dict[str, Any]:
         rows["items"] = {
             "type": "object",
             "properties": {name: {"type": [_ROW_TYPES[dtype], "null"]} for name, dtype in COLUMNS.items()},
-            "required": list(COLUMNS),
+            "required": [*REQUIRED_COLUMNS, "mode"],
             "additionalProperties": False,
         }
     return {"$schema": _DIALECT, **schema}

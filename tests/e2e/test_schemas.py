@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+from trainroute.records.candidates_io import validate_candidates, write_candidates
 from trainroute.schemas import ARTIFACTS, schema_of
 
 SCHEMAS = Path(__file__).parents[2] / "docs/schemas"
@@ -98,3 +100,10 @@ def test_every_file_of_a_run_fits_its_schema(name: str, finished) -> None:
         assert _faults({**document, "extra": 1}, schema, schema) == ["$: has unknown extra"]
         del document["content_sha256"]
         assert _faults(document, schema, schema) == ["$: lacks content_sha256"]
+
+
+def test_a_table_of_the_least_columns_fits_its_schema(tmp_path: Path) -> None:
+    rows = {"target": ["y", "y"], "symbol": [None, "A"], "score": [0.6, None], "sample_size": [9000, 3000]}
+    write_candidates(validate_candidates(pl.DataFrame(rows), "t"), tmp_path)
+    schema = schema_of("routing_candidates")
+    assert _faults(json.loads((tmp_path / "routing_candidates.json").read_text()), schema, schema) == []

@@ -77,6 +77,27 @@ def test_a_flip_flips_and_nothing_nearer_does(seed: int) -> None:
             assert _tried(rows, symbol, flip, nearer) == route, (flip, nearer)
 
 
+EXTREMES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("score_shrunk", "p_skill", "score_ci_low"), (0.0, 1.0)),
+    **dict.fromkeys(("cs_score_shrunk", "p_cs_skill", "p_local_better"), (0.0, 1.0)),
+    "sample_size": (300, 10**6),
+    "minority_events": (0, 900),
+    "n_eff": (0.0, 1e6),
+}
+
+
+@settings(max_examples=3, deadline=None)
+@given(st.integers(0, 10**6))
+def test_what_gives_another_route_at_an_extreme_is_listed(seed: int) -> None:
+    rows, symbol = _rows(seed), f"S{seed % 8}"
+    plan = _decide(rows)
+    route, listed = _route(plan, "y_a", symbol), {(f.side, f.name) for f in explain(plan, "y_a", symbol).flips}
+    for side, where in (("pooled", None), ("local", symbol)):
+        for name, values in EXTREMES.items():
+            routes = {_route(_decide(_with(rows, "y_a", where, **{name: value})), "y_a", symbol) for value in values}
+            assert routes == {route} or (side, name) in listed, (side, name, routes)
+
+
 def _nearer(flip: Flip) -> list[float]:
     if flip.change is None or not isinstance(flip.after, int | float) or not isinstance(flip.before, int | float):
         return []

@@ -5,17 +5,16 @@ from dataclasses import replace
 import polars as pl
 
 from trainroute.config.routing import RoutingConfig
-from trainroute.records.vocabulary import LeakageStatus, RouteState
+from trainroute.records.vocabulary import LeakageStatus
 from trainroute.route.checks import Cause, Check, Level, number, setting, word
-from trainroute.route.hysteresis import cs_better_below, local_better_above, moved_where
+from trainroute.route.hysteresis import cs_better_below, local_better_above, moved_where, was_served
 
 
 def serving_checks(config: RoutingConfig, provided: frozenset[str]) -> list[Check]:
     """Return what takes a symbol out of the service of its pool: proof of a leak, or evidence of no skill."""
     p = pl.col("p_cs_skill")
-    served = (RouteState.ROUTE_CROSS_SECTIONAL, RouteState.ROUTE_BOTH)
     key = "routing.evidence.cs_on_symbol_below"
-    least = moved_where(served, setting(key, config.evidence.cs_on_symbol_below, provided), config.hysteresis)
+    least = moved_where(was_served(), setting(key, config.evidence.cs_on_symbol_below, provided), config.hysteresis)
     skill = number(
         Level.POOL,
         Cause.NOT_SERVED,

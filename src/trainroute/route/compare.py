@@ -16,9 +16,10 @@ from operator import or_
 import polars as pl
 
 from trainroute.records.routing import RoutingPlan
+from trainroute.records.vocabulary import RouteState
 from trainroute.route.crossings import Rows, between_crossings, good, state_crossings
 from trainroute.route.factors import Factor, Factors, Mixture, any_blamed, routes_again, words
-from trainroute.route.route_changes import RouteChanges
+from trainroute.route.route_changes import LANE_FULL, RouteChanges
 from trainroute.route.setting_causes import named_keys, of_named_keys, settings_between, without_rules
 
 _PAIR = ["target", "symbol"]
@@ -81,7 +82,7 @@ def _side_by_side(before: RoutingPlan, after: RoutingPlan) -> tuple[pl.DataFrame
 
 
 def _with_rows(changed: pl.DataFrame, factors: Factors, *, data_changed: bool) -> pl.DataFrame:
-    """Add how many rows a pair had and has, and whether its rows or those of its pool changed."""
+    """Add how many rows a pair had and has, and whether its rows changed, or its pool's, or a rival's in the lane."""
     for facts, when in ((factors.before[0], "before"), (factors.after[0], "after")):
         own = facts.pairs.select(*_PAIR, pl.col("sample_size").alias(f"rows_{when}"))
         pool = facts.pooled.select("target", pl.col("sample_size").alias(f"pool_rows_{when}"))
@@ -90,7 +91,14 @@ def _with_rows(changed: pl.DataFrame, factors: Factors, *, data_changed: bool) -
     differs = reduce(
         or_, (pl.col(f"{name}_before").ne_missing(pl.col(f"{name}_after")) for name in ("rows", "pool_rows"))
     )
-    return changed.with_columns(data=differs | pl.lit(data_changed)).drop("pool_rows_before", "pool_rows_after")
+    waits, lane = (
+        reduce(or_, (pl.col(f"{name}_{when}").eq_missing(pl.lit(value)) for when in ("before", "after")))
+        for name, value in (("blocked_by", LANE_FULL), ("route", RouteState.ROUTE_EXPERIMENTAL_ONLY.value))
+    )
+    moved = pl.col("route_before") != pl.col("route_after")
+    of_rival = waits & (differs & lane & moved).any().over("target")
+    data = differs | of_rival | pl.lit(data_changed)
+    return changed.with_columns(data=data).drop("pool_rows_before", "pool_rows_after")
 
 
 def _blamed(changed: pl.DataFrame, crossings: pl.DataFrame, factors: Factors) -> pl.DataFrame:

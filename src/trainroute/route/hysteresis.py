@@ -119,24 +119,31 @@ def _margin(name: str | None, rules: HysteresisRules) -> float:
 def local_better_above(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
     """Return the threshold above which the local side is better; lower where it was the only one before."""
     threshold = setting("routing.evidence.local_better_above", config.evidence.local_better_above, provided)
-    return moved_where((RouteState.ROUTE_SYMBOL_SPECIFIC,), threshold, config.hysteresis)
+    return moved_where(_was(RouteState.ROUTE_SYMBOL_SPECIFIC), threshold, config.hysteresis)
 
 
 def cs_better_below(config: RoutingConfig, provided: frozenset[str]) -> pl.Expr:
     """Return the threshold below which the pooled side is better; higher where it was the only one before."""
     threshold = setting("routing.evidence.cs_better_below", config.evidence.cs_better_below, provided)
-    return moved_where((RouteState.ROUTE_CROSS_SECTIONAL,), threshold, config.hysteresis, up=True)
+    return moved_where(_was(RouteState.ROUTE_CROSS_SECTIONAL), threshold, config.hysteresis, up=True)
 
 
-def moved_where(
-    routes: Sequence[RouteState], threshold: pl.Expr, rules: HysteresisRules, *, up: bool = False
-) -> pl.Expr:
-    """Return a threshold on a probability, moved by the margin where the previous route is one of ``routes``."""
+def was_served() -> pl.Expr:
+    """Whether the pool served a pair in the previous plan, in the lane as an experiment of the pool too."""
+    by_pool = _was(RouteState.ROUTE_EXPERIMENTAL_ONLY) & (pl.col(STATE) != SignalState.EXPERIMENTAL)
+    return _was(RouteState.ROUTE_CROSS_SECTIONAL, RouteState.ROUTE_BOTH) | by_pool.fill_null(value=False)
+
+
+def moved_where(before: pl.Expr, threshold: pl.Expr, rules: HysteresisRules, *, up: bool = False) -> pl.Expr:
+    """Return a threshold on a probability, moved by the margin where the previous route rested on it (``before``)."""
     if rules.probability_margin == 0:
         return threshold
     moved = threshold + (rules.probability_margin if up else -rules.probability_margin)
-    before = pl.col(ROUTE).is_in([route.value for route in routes]).fill_null(value=False)
     return pl.when(before).then(moved.round(DECIMALS)).otherwise(threshold)
+
+
+def _was(*routes: RouteState) -> pl.Expr:
+    return pl.col(ROUTE).is_in([route.value for route in routes]).fill_null(value=False)
 
 
 def held_sentence(checks: Sequence[Check], strict: Sequence[Check], state: pl.Expr, side: str) -> pl.Expr:

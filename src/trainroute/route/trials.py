@@ -16,7 +16,7 @@ from trainroute.config.keys import flat_settings
 from trainroute.config.routing import RoutingConfig
 from trainroute.records.candidates import DECIMALS
 from trainroute.records.routing import pooled_score_on_symbol, score_column
-from trainroute.records.vocabulary import LeakageStatus, Mode, StabilityCategory, Task, TaskGroup
+from trainroute.records.vocabulary import LeakageStatus, Mode, SignalState, StabilityCategory, Task, TaskGroup
 from trainroute.route.between import choice_checks, serving_checks
 from trainroute.route.checks import Cause, Check
 from trainroute.route.experimental import LANE_KEY, in_queue, lane_full, lane_score
@@ -107,10 +107,16 @@ def trials_of(facts: Facts, config: RoutingConfig, pairs: pl.DataFrame, symbol: 
     compared = [*_compared("pooled", facts.pooled, facts, config), *_compared("local", of_pair, facts, config)]
     score = lane_score(score_column(config, facts.provided), pooled_score_on_symbol(config, facts.provided))
     settings, task = flat_settings(config.model_dump(mode="json"), "routing"), facts.pooled["task_type"].item()
+    edges = _lane_edges(pairs, own, score)
     waits = own.select(in_queue()).item()
     others = facts.pairs.filter(pl.col("symbol") != symbol) if waits else facts.pairs.clear()
     return Trials(
-        metrics=[*_metric_trials(compared, _lane_edges(pairs, own, score)), *_word_trials(facts, symbol)],
+        metrics=[
+            *_metric_trials(compared, edges),
+            *_ranking_trials(own, pooled_score_on_symbol(config, facts.provided), edges),
+            *_row_trials(facts.pooled, own),
+            *_word_trials(facts, symbol),
+        ],
         thresholds=list(_threshold_trials(compared, settings, task, _lane_shares(pairs, own, score), _switches(own))),
         others=_steps(others, _numeric("local", facts, config), settings, task),
     )
@@ -231,6 +237,26 @@ def _metric_trials(compared: Sequence[_Compared], edges: Sequence[float]) -> Ite
             after = int(place) if isinstance(rule.value, int) else round(place, DECIMALS)
             if rule.check.column is not None and after != rule.value and _possible(after, rule.check.column):
                 yield Trial(side=rule.side, name=rule.check.column, before=rule.value, after=after)
+
+
+def _ranking_trials(own: pl.DataFrame, column: str, edges: Sequence[float]) -> Iterator[Trial]:
+    """Try the pooled model's score on the symbol, which no rule compares, where it is what the lane ranks a pair by."""
+    value = own[column].item()
+    if value is not None and own["local_state"].item() != SignalState.EXPERIMENTAL:
+        for edge in edges:
+            for after in (round(edge + side * STEP, DECIMALS) for side in (-1, 0, 1)):
+                if after != value and _possible(after, column):
+                    yield Trial(side="local", name=column, before=value, after=after)
+
+
+def _row_trials(pooled: pl.DataFrame, own: pl.DataFrame) -> Iterator[Trial]:
+    """Try a first row, or none, where a pin forces a route: it asks for some rows, whatever the minimum."""
+    if own["forced"].item() is not None:
+        sides: tuple[tuple[Side, pl.DataFrame], ...] = (("pooled", pooled), ("local", own))
+        for side, frame in sides:
+            rows = frame["sample_size"].item()
+            if rows is not None:
+                yield Trial(side=side, name="sample_size", before=rows, after=0 if rows else 1)
 
 
 def _possible(value: float, column: str) -> bool:

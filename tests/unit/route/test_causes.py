@@ -250,3 +250,12 @@ def test_of_many_settings_each_is_looked_at(rows: Rows, decide: Decide) -> None:
     before = decide(_table(rows, 0.535))
     change = _only(before, decide(_table(rows, 0.535), **nothing, symbol={"min_score": 0.54, "strong_score": 0.57}))
     assert change.why == f"config: {KEY} 0.53 → 0.54 crossed local score_shrunk 0.535"
+
+
+def test_a_place_taken_by_a_rival_with_more_rows_is_lost_to_the_data(rows: Rows, decide: Decide) -> None:
+    share = {"experimental": {"max_fraction_symbols_per_target": 0.5}}
+    before, after = _lane(rows, A=0.521, B=0.525), _lane(rows, A=0.521, B=0.525)
+    before[2]["sample_size"] = 900
+    found = {c.symbol: c for c in compare_routes(decide(before, **share), decide(after, **share)).changes()}
+    assert {change.kind for change in found.values()} == {"data"}
+    assert found["A"].why == "data: place in the experimental lane kept → full: taken by B (0.525)"

@@ -119,3 +119,22 @@ def test_a_survey_lists_what_has_no_margin_last_and_offers_only_what_changes_a_s
     assert found["symbol"].to_list() == ["C", "B", "A"]
     assert found.select("nearest", "distance").rows()[2] == (None, None)
     assert found["nearest"].to_list()[:2] == ["min_score", "experimental_score"]  # strong_p_skill is nearer to B
+
+
+def test_the_score_that_the_lane_ranks_by_is_offered_though_no_rule_compares_it(rows: Rows, decide: Decide) -> None:
+    pool, short = {"score_shrunk": 0.515, "p_skill": 0.85}, {"sample_size": 500}
+    scores = {"A": 0.55, "B": 0.549, "C": 0.53}
+    table = rows(pooled=pool, **{name: {**short, "cs_score_shrunk": score} for name, score in scores.items()})
+    plan = decide(table, experimental={"max_fraction_symbols_per_target": 0.34})
+    for symbol, after, route in (("B", 0.550001, "ROUTE_EXPERIMENTAL_ONLY"), ("A", 0.548999, "ROUTE_BLOCKED")):
+        nearest = explain(plan, "y", symbol).nearest_metric_flip
+        assert nearest is not None
+        assert (nearest.side, nearest.name, nearest.after, nearest.route) == ("local", "cs_score_shrunk", after, route)
+
+
+@pytest.mark.parametrize(("count", "after", "route"), [(0, 1, "ROUTE_SYMBOL_SPECIFIC"), (1, 0, "ROUTE_BLOCKED")])
+def test_a_forced_route_asks_for_one_row(rows: Rows, decide: Decide, count: int, after: int, route: str) -> None:
+    pin = {"target": "y", "force": "SYMBOL_SPECIFIC", "reason": "r", "expires": "2027-01-31"}
+    plan = decide(rows(A={"sample_size": count, "minority_events": 0}), pins=[pin], generated_at="2026-01-01")
+    flip = next(flip for flip in explain(plan, "y", "A").flips if flip.name == "sample_size")
+    assert (flip.side, flip.before, flip.after, flip.route) == ("local", count, after, route)

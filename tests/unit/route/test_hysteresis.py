@@ -97,6 +97,21 @@ def test_the_rules_between_the_sides_hold_on_too(
     assert _run(decide, tables, _route, hysteresis=MARGINS) == held
 
 
+def test_the_pool_goes_on_serving_in_the_lane_too(rows: Rows, decide: Decide) -> None:
+    pool = {"score_shrunk": 0.515, "p_skill": 0.85}
+    tables = [rows(pooled=pool, A={**ALONE, "p_cs_skill": p}) for p in (0.19, 0.2, 0.15, 0.149, 0.19)]
+    lane, gone = "EXPERIMENTAL_ONLY", "BLOCKED"
+    assert _run(decide, tables, _route) == [gone, lane, gone, gone, gone]
+    assert _run(decide, tables, _route, hysteresis=MARGINS) == [gone, lane, lane, gone, gone]
+
+
+def test_a_lane_of_its_own_is_no_service_of_the_pool(rows: Rows, decide: Decide) -> None:
+    """The pair was in the lane by its local side, whose score then fell."""
+    pool, own = {"score_shrunk": 0.515, "p_skill": 0.85}, {"score_shrunk": 0.515, "p_skill": 0.85}
+    tables = [rows(pooled=pool, A={**own, "p_cs_skill": 0.15}), rows(pooled=pool, A={**ALONE, "p_cs_skill": 0.15})]
+    assert _run(decide, tables, _route, hysteresis=MARGINS) == ["EXPERIMENTAL_ONLY", "BLOCKED"]
+
+
 def test_a_held_decision_says_so_and_explains_itself_from_the_plan_alone(rows: Rows, decide: Decide) -> None:
     before = decide(rows(pooled=ALONE, A={"score_shrunk": 0.53}), hysteresis=MARGINS, **RULES)
     plan = decide(rows(pooled=ALONE, A={"score_shrunk": 0.525}), hysteresis=MARGINS, previous=before, **RULES)
