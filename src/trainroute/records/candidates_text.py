@@ -8,6 +8,7 @@ import csv
 import io
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -15,14 +16,16 @@ import polars as pl
 
 from trainroute.records.candidates import COLUMNS
 from trainroute.records.candidates_checks import Faults, faults_where
+from trainroute.records.frames import list_column
 from trainroute.records.vocabulary import Mode
 
-_KINDS: dict[pl.DataType, tuple[tuple[type, ...], str]] = {
-    pl.String(): ((str, type(None)), "text"),
-    pl.Float64(): ((float, int, type(None)), "a number"),
-    pl.Int64(): ((float, int, type(None)), "a whole number"),
-    pl.List(pl.String()): ((list, type(None)), "a list of names"),
+_KINDS: dict[pl.DataType, tuple[frozenset[type], str]] = {
+    pl.String(): (frozenset({str, type(None)}), "text"),
+    pl.Float64(): (frozenset({float, int, type(None)}), "a number"),
+    pl.Int64(): (frozenset({float, int, type(None)}), "a whole number"),
+    pl.List(pl.String()): (frozenset({list, type(None)}), "a list of names"),
 }
+"""What JSON must hold for a column: types as the decoder makes them, so that a boolean is no number."""
 
 
 def columns_of_csv(data: bytes) -> tuple[pl.DataFrame, list[Faults]]:
@@ -48,27 +51,31 @@ def columns_of_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[pl.DataFrame, li
     """Turn row objects into columns; a key that a row does not have is null there."""
     faults: list[Faults] = []
     columns: list[pl.Series] = []
-    for name in dict.fromkeys(key for row in rows for key in row):
+    for name in dict.fromkeys(chain.from_iterable(dict.fromkeys(map(tuple, rows)))):
         values = [row.get(name) for row in rows]
         dtype = COLUMNS.get(name)
         if dtype is None:
             columns.append(pl.Series(name, [None] * len(rows), dtype=pl.String))
             continue
         kinds, expected = _KINDS[dtype]
-        fits = [isinstance(value, kinds) and not isinstance(value, bool) and _fits(value) for value in values]
-        cells = pl.Series(name, [repr(value) for value in values])
-        faults.append(faults_where(cells, ~pl.Series(fits), f"is not {expected}"))
-        kept = [value if fit else None for value, fit in zip(values, fits, strict=True)]
-        wide = pl.Float64() if dtype == pl.Int64 else dtype
-        columns.append(pl.Series(name, kept, dtype=wide, strict=False))
+        found = {*map(type, values)}
+        if not found <= kinds or (found & {int, list} and not all(map(_fits, values))):
+            fits = [type(value) in kinds and _fits(value) for value in values]
+            cells = pl.Series(name, [repr(value) for value in values])
+            faults.append(faults_where(cells, ~pl.Series(fits), f"is not {expected}"))
+            values = [value if fit else None for value, fit in zip(values, fits, strict=True)]
+        if isinstance(dtype, pl.List):
+            columns.append(list_column(name, values))
+        else:
+            columns.append(pl.Series(name, values, dtype=pl.Float64() if dtype == pl.Int64 else dtype, strict=False))
     return pl.DataFrame(columns), faults
 
 
 def _fits(value: object) -> bool:
     """Whether a list holds names alone, and a whole number is no larger than a float can be."""
-    if isinstance(value, list):
-        return all(isinstance(name, str) for name in value)
-    return not isinstance(value, int) or abs(value) <= sys.float_info.max
+    if type(value) is list:
+        return all(type(name) is str for name in value)
+    return type(value) is not int or abs(value) <= sys.float_info.max
 
 
 def flattened(frame: pl.DataFrame) -> pl.DataFrame:
@@ -110,7 +117,7 @@ def _parsed(text: pl.Series, faults: list[Faults]) -> pl.Series:
         named = [_names(cell) for cell in text]
         bad = pl.Series([cell is not None and names is None for cell, names in zip(text, named, strict=True)])
         faults.append(faults_where(text, bad, 'is not a list of names, such as ["A", "B"] or A;B'))
-        return pl.Series(text.name, named, dtype=dtype)
+        return list_column(text.name, named)
     trimmed = text.str.strip_chars()
     numbers = trimmed.cast(pl.Float64, strict=False)
     bad = numbers.is_null() & trimmed.is_not_null() & (trimmed != "")

@@ -53,21 +53,24 @@ def _column(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
     if isinstance(dtype, pl.Struct):
         return table_of(values, dtype.to_schema()).to_struct(name)
     if isinstance(dtype, pl.List):
-        return _lists(name, values, dtype)
+        return list_column(name, values)
     try:
         return pl.Series(name, values, dtype=dtype)
     except TypeError:
         raise msgspec.ValidationError(f"a number in {name!r} is too large") from None
 
 
-def _lists(name: str, values: Sequence[Sequence[str]], dtype: pl.DataType) -> pl.Series:
-    """Return a column of lists; from one flat column, as Polars takes a list of lists apart one by one."""
-    flat = pl.Series(name, list(chain.from_iterable(values)), dtype=pl.String)
-    rows = pl.Series("row", [row for row, value in enumerate(values) for _ in value], dtype=pl.Int64)
+def list_column(name: str, values: Sequence[Sequence[str] | None]) -> pl.Series:
+    """Return a column of lists of text; from one flat column, as Polars takes a list of lists apart one by one."""
+    dtype = pl.List(pl.String())
+    flat = pl.Series(name, list(chain.from_iterable(value or () for value in values)), dtype=pl.String)
+    rows = pl.Series("row", [row for row, value in enumerate(values) for _ in value or ()], dtype=pl.Int64)
     lists = pl.DataFrame([rows, flat]).group_by("row", maintain_order=True).agg(name)
-    every = pl.DataFrame([pl.int_range(len(values), dtype=pl.Int64, eager=True).alias("row")])
+    known = pl.Series("known", [value is not None for value in values], dtype=pl.Boolean)
+    every = pl.DataFrame([pl.int_range(len(values), dtype=pl.Int64, eager=True).alias("row"), known])
     found = every.join(lists, on="row", how="left", maintain_order="left")
-    return found[name].cast(dtype).fill_null(pl.Series([[]], dtype=dtype))
+    filled = pl.col(name).cast(dtype).fill_null(pl.lit([], dtype))
+    return found.select(pl.when("known").then(filled).alias(name)).to_series()
 
 
 def record_columns(record: type[Record]) -> list[pl.Expr]:
