@@ -164,17 +164,24 @@ def trains_pooled() -> pl.Expr:
 
 
 def teaches_pool(config: RoutingConfig, planning: PlanningConfig) -> pl.Expr:
-    """Whether a pair's rows belong to its target's pool: those with rows, never those blocked for leakage."""
-    evidence = pl.col("evidence").struct
+    """Whether a pair's rows belong to its target's pool."""
+    return ~pl.any_horizontal(when for when, _ in kept_from_pool(config, planning))
+
+
+def kept_from_pool(config: RoutingConfig, planning: PlanningConfig) -> list[tuple[pl.Expr, str]]:
+    """Return what keeps the rows of a pair from its target's pool, never null, and its words."""
+    evidence, least = pl.col("evidence").struct, config.min_sample_size.symbol
     rows = evidence.field("sample_size")
-    teaches = rows.is_null() | (rows > 0)
+    found = [((rows <= 0).fill_null(value=False), "without rows")]
     if config.block_on_leakage:
-        teaches &= evidence.field("leakage_status") != LeakageStatus.BLOCKED
+        found.insert(0, (evidence.field("leakage_status") == LeakageStatus.BLOCKED, "with leakage BLOCKED"))
     if not planning.short_symbols_teach_pool:
-        teaches &= (rows >= config.min_sample_size.symbol).fill_null(value=False)
+        short = ~(rows >= least).fill_null(value=False)
+        found.append((short, f"of fewer than {least} rows (planning.short_symbols_teach_pool is off)"))
     if not planning.local_symbols_teach_pool:
-        teaches &= pl.col("route") != RouteState.ROUTE_SYMBOL_SPECIFIC
-    return teaches
+        local = pl.col("route") == RouteState.ROUTE_SYMBOL_SPECIFIC
+        found.append((local, "routed to a model of their own (planning.local_symbols_teach_pool is off)"))
+    return found
 
 
 def routes_counted(pairs: pl.DataFrame) -> dict[RouteState, int]:

@@ -11,8 +11,7 @@ import polars as pl
 
 from trainroute.records.names import job_id, job_ids
 from trainroute.records.plan import NO_POOL
-from trainroute.records.routing import RoutingPlan, teaches_pool, trains_local, trains_pooled
-from trainroute.records.vocabulary import LeakageStatus, RouteState
+from trainroute.records.routing import RoutingPlan, kept_from_pool, teaches_pool, trains_local, trains_pooled
 
 
 def trained_models(
@@ -76,22 +75,7 @@ def _symbols(count: int) -> str:
 
 def _kept_out(pairs: pl.DataFrame, plan: RoutingPlan) -> list[str]:
     """Count the symbols of a target that may not teach its pool, by why."""
-    evidence, least = pl.col("evidence").struct, plan.routing.min_sample_size.symbol
-    leaked = pl.lit(value=False)
-    if plan.routing.block_on_leakage:
-        leaked = evidence.field("leakage_status") == LeakageStatus.BLOCKED
-    empty = (evidence.field("sample_size") <= 0).fill_null(value=False)
-    short = ~(evidence.field("sample_size") >= least).fill_null(value=False)
-    local = pl.col("route") == RouteState.ROUTE_SYMBOL_SPECIFIC
-    why = (
-        pl.when(leaked)
-        .then(pl.lit("with leakage BLOCKED"))
-        .when(empty)
-        .then(pl.lit("without rows"))
-        .when(short & pl.lit(not plan.planning.short_symbols_teach_pool))
-        .then(pl.lit(f"of fewer than {least} rows (planning.short_symbols_teach_pool is off)"))
-        .when(local & pl.lit(not plan.planning.local_symbols_teach_pool))
-        .then(pl.lit("routed to a model of their own (planning.local_symbols_teach_pool is off)"))
-    )
+    reasons = kept_from_pool(plan.routing, plan.planning)
+    why = pl.coalesce(pl.when(when).then(pl.lit(text)) for when, text in reasons)
     counted = pairs.select(why=why).drop_nulls().group_by("why").len().sort("why")
     return [f"{_symbols(int(count))} {text}" for text, count in counted.iter_rows()]

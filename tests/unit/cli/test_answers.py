@@ -88,13 +88,14 @@ def test_explain_refuses_an_edited_plan_by_name(run: Path, program: Program, ask
 def test_explain_says_that_a_pool_without_teachers_is_not_trained(tmp_path: Path, program: Program) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("planning: {short_symbols_teach_pool: false}\n")
-    short = {name: {"sample_size": 500} for name in ("A", "B", "C", "\x1b[2J<b>")}
+    short = {name: {"sample_size": 500} for name in ("A", "B", "\x1b[2J<b>")} | {"C": {"sample_size": 0}}
     table = _table(tmp_path / "short.parquet", **short)
     program("route", table, "--output-dir", tmp_path / "run", "--config", config)
     ended = program("explain", "--output-dir", tmp_path / "run", "--target", "y", "--symbol", "A")
     assert "y · A: ROUTE_CROSS_SECTIONAL" in ended.out
     assert "trained: nothing" in ended.out
-    assert "not trained: a pool that no symbol may teach (4 symbols of fewer than 1000 rows" in ended.out
+    assert "not trained: a pool that no symbol may teach (3 symbols of fewer than 1000 rows" in ended.out
+    assert "_teach_pool is off), 1 symbol without rows)" in ended.out
     assert "not trained: 4 of them" in program("explain", "--output-dir", tmp_path / "run", "--target", "y").out
 
 
