@@ -88,7 +88,9 @@ def test_explain_refuses_an_edited_plan_by_name(run: Path, program: Program, ask
 def test_explain_says_that_a_pool_without_teachers_is_not_trained(tmp_path: Path, program: Program) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("planning: {short_symbols_teach_pool: false}\n")
-    short = {name: {"sample_size": 500} for name in ("A", "B", "\x1b[2J<b>")} | {"C": {"sample_size": 0}}
+    short = {name: {"sample_size": 500} for name in ("A", "B", "\x1b[2J<b>")} | {
+        "C": {"sample_size": 0, "minority_events": 0}
+    }
     table = _table(tmp_path / "short.parquet", **short)
     program("route", table, "--output-dir", tmp_path / "run", "--config", config)
     ended = program("explain", "--output-dir", tmp_path / "run", "--target", "y", "--symbol", "A")
