@@ -31,7 +31,7 @@ from trainroute.records.candidates_io import (
 from trainroute.records.routing import RoutingPlan
 from trainroute.records.routing_io import read_routing_plan
 from trainroute.stages import TrainingRouter, plan_candidates, planning, planning_lock
-from trainroute.stages.planning_lock import LOCK_NAME
+from trainroute.stages.planning_lock import LOCK_NAME, sole_planner
 from trainroute.train.earlier import GLOBALS, LEDGER
 from trainroute.train.lock import OutputLock
 
@@ -102,6 +102,26 @@ def test_the_hash_of_all_measured_data_is_passed_on_to_a_plan_of_some_symbols(me
     part = load_training_plan(output / "globals/training_plan").metadata
     assert (part.symbols, part.fingerprinted_symbols) == (tuple(SYMBOLS[:1]), tuple(SYMBOLS))
     assert part.data_fingerprint == metadata.data_fingerprint
+
+
+@pytest.mark.usefixtures("quiet_logger")
+def test_routing_a_measurement_again_knows_its_data(measured: Path, table_format: TableFormat) -> None:
+    output, other = measured / "results", {"routing": {"min_minority_events": 29, "dump_candidates_as": table_format}}
+    table = find_candidates(output / "METRICS")
+    assert table is not None
+    known = pipeline.route(table, output_dir=output, config=other).plan.metadata
+    assert known.data_fingerprint == data_fingerprint(measured / "data", SYMBOLS)
+    assert known.fingerprinted_symbols == tuple(SYMBOLS)
+    assert pipeline.route(_table(0.66), output_dir=output, config=other).plan.metadata.data_fingerprint is None
+
+
+def test_the_training_name_plans_nothing_where_somebody_plans(measured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning_lock, "PATIENCE_SECONDS", 0.1)
+    output = measured / "results"
+    before = _pair(output)
+    with sole_planner(output), pytest.raises(OutputInUseError, match="another process has been planning into it"):
+        generate_routing_plan_after_feature_selection(output, TARGETS[:1], SYMBOLS)
+    assert _pair(output) == before
 
 
 def test_validate_lists_names_that_are_not_in_the_data(measured: Path, program: Callable[..., Any]) -> None:
